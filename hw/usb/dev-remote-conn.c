@@ -1,0 +1,756 @@
+/*
+ * USB device whose other end is a program: the connection to it
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Framing, the handshake, the send buffer, and what is said to a peer that
+ * breaks the protocol.  Nothing here blocks: reads take what the chardev
+ * has, writes what it accepts.  What can be caused over and over is kept as
+ * one bit per message (RemoteConn.due) until there is room for it, so the
+ * send buffer never holds more than REMOTE_OUT_HIGH and one message.
+ *
+ * A write error can make the chardev disconnect while it holds its own write
+ * lock, so the CLOSED event neither writes nor disconnects: it records the
+ * loss and leaves the rest to the bottom half.
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/error-report.h"
+#include "dev-remote.h"
+#include "trace.h"
+
+#define REMOTE_SHOWN    80      /* bytes of a peer's text in a log line */
+#define REMOTE_REWRITE_MS 10    /* without a watch: when to write again */
+
+/* A copy of a peer's text that is safe for a log and a terminal. */
+static char *remote_printable(const uint8_t *text, size_t size)
+{
+    size_t n = MIN(size, USB_REMOTE_MAX_TEXT);
+    char *s = g_strndup((const char *)text, n);
+    char *c;
+
+    for (c = s; *c; c++) {
+        if (*c < 0x20 || *c > 0x7e) {
+            *c = '?';
+        }
+    }
+    return s;
+}
+
+/* Bytes that may still be put into the send buffer; 0 when it is full. */
+size_t remote_conn_room(USBRemoteState *s)
+{
+    size_t unsent = s->conn.out->len - s->conn.out_done;
+
+    return unsent < REMOTE_OUT_HIGH ? REMOTE_OUT_HIGH - unsent : 0;
+}
+
+/*
+ * Put one message into the send buffer: the fixed part that belongs to its
+ * type, then @tail_size bytes of @tail, or as many left for the caller to
+ * fill at the end of the buffer if @tail is NULL.
+ */
+void remote_conn_put(USBRemoteState *s, uint16_t type, uint64_t id,
+                     const void *fixed, const void *tail, size_t tail_size)
+{
+    GByteArray *out = s->conn.out;
+    size_t fixed_size = usb_remote_message(type)->fixed;
+    UsbRemoteHead h = {
+        .type = type,
+        .length = fixed_size + tail_size,
+        .id = id,
+        .attachment = s->attachment.number,
+        .epoch = s->epoch,
+    };
+    size_t start = out->len;
+
+    g_byte_array_set_size(out, start + sizeof(UsbRemoteHeader) + h.length);
+    usb_remote_put_header(out->data + start, &h);
+    start += sizeof(UsbRemoteHeader);
+    memcpy(out->data + start, fixed, fixed_size);
+    if (tail && tail_size) {
+        memcpy(out->data + start + fixed_size, tail, tail_size);
+    }
+    trace_usb_remote_send(remote_name(s), usb_remote_message_name(type), id,
+                          h.length, h.attachment, h.epoch);
+}
+
+static void remote_put_text(USBRemoteState *s, uint16_t type, uint64_t id,
+                            const void *fixed, const char *text)
+{
+    remote_conn_put(s, type, id, fixed, text,
+                    MIN(strlen(text), USB_REMOTE_MAX_TEXT));
+}
+
+static void remote_put_hello(USBRemoteState *s)
+{
+    static const char name[] = "QEMU " QEMU_VERSION;
+    const char *id = DEVICE(s)->id ?: "";
+    const char *select = s->select ?: "";
+    UsbRemoteLimits own = usb_remote_default_limits();
+    g_autofree char *texts = NULL;
+    UsbRemotePreamble preamble;
+    UsbRemoteHello m = {};
+    size_t id_length = MIN(strlen(id), USB_REMOTE_MAX_NAME);
+
+    usb_remote_put_preamble(&preamble);
+    g_byte_array_append(s->conn.out, (uint8_t *)&preamble, sizeof(preamble));
+    usb_remote_put_limits(&m, &own);
+    usb_remote_put16(m.name_length, strlen(name));
+    usb_remote_put16(m.id_length, id_length);
+    usb_remote_put16(m.select_length, strlen(select));
+    texts = g_strdup_printf("%s%.*s%s", name, (int)id_length, id, select);
+    remote_conn_put(s, USB_REMOTE_MSG_HELLO, 0, &m, texts, strlen(texts));
+}
+
+static void remote_put_detached(USBRemoteState *s)
+{
+    UsbRemoteDetached m = {};
+    UsbRemoteHeader *h;
+    size_t start = s->conn.out->len;
+
+    remote_conn_put(s, USB_REMOTE_MSG_DETACHED, 0, &m, NULL, 0);
+    h = (UsbRemoteHeader *)(s->conn.out->data + start);
+    usb_remote_put32(h->attachment, s->detached_number);
+}
+
+static void remote_put_attached(USBRemoteState *s)
+{
+    UsbRemoteAttached m = {
+        .result = { s->attachment.result },
+        .speed = { s->attachment.result_speed },
+    };
+
+    remote_put_text(s, USB_REMOTE_MSG_ATTACHED, 0, &m,
+                    s->attachment.reason ?: "");
+}
+
+/*
+ * In the order in which the peer has to learn of them.  Each is about what
+ * holds now, so one message stands for all of its causes.
+ */
+static void remote_put_due(USBRemoteState *s)
+{
+    unsigned due = s->conn.due;
+
+    s->conn.due = 0;
+    if (due & REMOTE_DUE_DETACHED) {
+        remote_put_detached(s);
+    }
+    if (due & REMOTE_DUE_ATTACHED) {
+        remote_put_attached(s);
+    }
+    if (due & REMOTE_DUE_RESET) {
+        UsbRemoteReset m = { .speed = { remote_speed(s) } };
+
+        remote_conn_put(s, USB_REMOTE_MSG_RESET, 0, &m, NULL, 0);
+    }
+    if (due & REMOTE_DUE_VMSTATE) {
+        UsbRemoteVmstate m = { .running = { remote_live() } };
+
+        remote_conn_put(s, USB_REMOTE_MSG_VMSTATE, 0, &m, NULL, 0);
+    }
+    if (due & REMOTE_DUE_ADDRESS) {
+        UsbRemoteAddress m = { .address = { s->address } };
+
+        remote_conn_put(s, USB_REMOTE_MSG_ADDRESS, 0, &m, NULL, 0);
+    }
+}
+
+/* Have the messages in @due sent as soon as there is room for them. */
+void remote_conn_due(USBRemoteState *s, unsigned due)
+{
+    if (s->conn.state == REMOTE_OPEN) {
+        s->conn.due |= due;
+        remote_schedule(s);
+    }
+}
+
+static gboolean remote_conn_writable(void *do_not_use, GIOCondition cond,
+                                     void *opaque)
+{
+    USBRemoteState *s = opaque;
+
+    s->conn.watch = 0;
+    remote_conn_flush(s);
+    return G_SOURCE_REMOVE;
+}
+
+static void remote_conn_rewrite(void *opaque)
+{
+    remote_conn_flush(opaque);
+}
+
+static void remote_conn_wait_writable(USBRemoteState *s)
+{
+    if (s->conn.watch) {
+        return;
+    }
+    s->conn.watch = qemu_chr_fe_add_watch(&s->chr, G_IO_OUT | G_IO_HUP,
+                                          remote_conn_writable, s);
+    if (!s->conn.watch) {
+        timer_mod(s->conn.write_timer,
+                  qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + REMOTE_REWRITE_MS);
+    }
+}
+
+/*
+ * Write what the chardev takes of the send buffer.  Returns false if there
+ * is nothing more to be done now: it is full, or the connection is gone.
+ */
+static bool remote_conn_write(USBRemoteState *s)
+{
+    RemoteConn *c = &s->conn;
+    uint32_t generation = c->generation;
+    int n;
+
+    errno = 0;
+    n = qemu_chr_fe_write(&s->chr, c->out->data + c->out_done,
+                          c->out->len - c->out_done);
+    if (c->generation != generation) {
+        return false;
+    }
+    if (n <= 0) {
+        if (n < 0 && errno == EAGAIN) {
+            remote_conn_wait_writable(s);
+        }
+        return false;
+    }
+    c->out_done += n;
+    if (c->out_done == c->out->len) {
+        g_byte_array_set_size(c->out, 0);
+        c->out_done = 0;
+    }
+    return true;
+}
+
+/* Send all that is due and that the peer has credit for. */
+void remote_conn_flush(USBRemoteState *s)
+{
+    RemoteConn *c = &s->conn;
+
+    do {
+        if (c->state == REMOTE_CLOSED || c->watch) {
+            return;
+        }
+        if (!c->out->len && c->state == REMOTE_OPEN) {
+            remote_put_due(s);
+            remote_fill(s);
+        }
+    } while (c->out->len && remote_conn_write(s));
+}
+
+/* Read nothing more, say what is in the send buffer, then disconnect. */
+static void remote_conn_kill(USBRemoteState *s)
+{
+    s->conn.state = REMOTE_DEAD;
+    timer_del(s->conn.handshake_timer);
+    remote_schedule(s);
+}
+
+/*
+ * The peer did what only a broken program does: tell it and the log why, and
+ * drop the connection.  @code is USB_REMOTE_ERROR_*, @type and @id are those
+ * of the offending message, or 0.
+ */
+void remote_violation(USBRemoteState *s, int code, uint16_t type, uint64_t id,
+                      const char *fmt, ...)
+{
+    UsbRemoteErrorMsg m = {};
+    g_autofree char *text = NULL;
+    va_list ap;
+
+    if (s->conn.state == REMOTE_DEAD || s->conn.state == REMOTE_CLOSED) {
+        return;
+    }
+    va_start(ap, fmt);
+    text = g_strdup_vprintf(fmt, ap);
+    va_end(ap);
+    trace_usb_remote_violation(remote_name(s), code, id, text);
+    error_report("usb-remote '%s': the peer broke the protocol: %s; "
+                 "connection closed", remote_name(s), text);
+    s->stats.violations++;
+    usb_remote_put32(m.code, code);
+    usb_remote_put16(m.type, type);
+    remote_put_text(s, USB_REMOTE_MSG_ERROR, id, &m, text);
+    remote_conn_kill(s);
+}
+
+/* Something else than a peer: told so in words that it may show to people. */
+static void remote_conn_stranger(USBRemoteState *s)
+{
+    RemoteConn *c = &s->conn;
+    g_autofree char *shown = remote_printable(c->in, MIN(c->in_have,
+                                                         REMOTE_SHOWN));
+    g_autofree char *reply = g_strdup_printf(
+        "usb-remote: this is the USB device '%s' of a QEMU machine, which "
+        "speaks the usb-remote protocol %d.%d; what arrived is something "
+        "else\r\n", remote_name(s), USB_REMOTE_MAJOR, USB_REMOTE_MINOR);
+
+    trace_usb_remote_stranger(remote_name(s), shown);
+    error_report("usb-remote '%s': what connected does not speak the "
+                 "usb-remote protocol (it began with \"%s\"); connection "
+                 "closed", remote_name(s), shown);
+    s->stats.violations++;
+    g_byte_array_append(c->out, (uint8_t *)reply, strlen(reply));
+    remote_conn_kill(s);
+}
+
+static void remote_conn_timeout(void *opaque)
+{
+    USBRemoteState *s = opaque;
+
+    remote_violation(s, USB_REMOTE_ERROR_TIMEOUT, 0, 0,
+                     "no HELLO within %u ms (handshake-timeout)",
+                     s->handshake_timeout);
+}
+
+static void remote_got_preamble(USBRemoteState *s)
+{
+    RemoteConn *c = &s->conn;
+    const UsbRemotePreamble *p = (const UsbRemotePreamble *)c->in;
+
+    c->in_have = 0;
+    c->state = REMOTE_HELLO;
+    if (!usb_remote_version_ok(p)) {
+        remote_violation(s, USB_REMOTE_ERROR_VERSION, 0, 0,
+                         "it speaks version %u.%u, this QEMU %d.%d",
+                         usb_remote_get16(p->major),
+                         usb_remote_get16(p->minor),
+                         USB_REMOTE_MAJOR, USB_REMOTE_MINOR);
+    }
+}
+
+static void remote_got_hello(USBRemoteState *s, const UsbRemoteHead *h,
+                             const uint8_t *body)
+{
+    const UsbRemoteHello *m = (const UsbRemoteHello *)body;
+    UsbRemoteLimits own = usb_remote_default_limits();
+    RemoteConn *c = &s->conn;
+
+    c->limits = usb_remote_join_limits(&own, m);
+    g_free(c->peer_name);
+    c->peer_name = remote_printable(body + sizeof(*m),
+                                    usb_remote_get16(m->name_length));
+    c->state = REMOTE_OPEN;
+    timer_del(c->handshake_timer);
+    trace_usb_remote_hello(remote_name(s), c->peer_name,
+                           c->limits.max_payload, c->limits.max_requests,
+                           c->limits.max_bytes);
+    if (!remote_live()) {
+        remote_conn_due(s, REMOTE_DUE_VMSTATE);
+    }
+}
+
+static void remote_got_error(USBRemoteState *s, const UsbRemoteHead *h,
+                             const uint8_t *body)
+{
+    const UsbRemoteErrorMsg *m = (const UsbRemoteErrorMsg *)body;
+    g_autofree char *text = remote_printable(body + sizeof(*m),
+                                             h->length - sizeof(*m));
+
+    trace_usb_remote_peer_error(remote_name(s), usb_remote_get32(m->code),
+                                h->id, text);
+    error_report("usb-remote '%s': the peer ended the connection with error "
+                 "%u: %s", remote_name(s), usb_remote_get32(m->code), text);
+    remote_conn_kill(s);
+}
+
+/*
+ * -1: of an older attachment or bus reset, and to be ignored; 0: of now;
+ * 1: of one that has not been, which no peer can know of.
+ */
+static int remote_age(USBRemoteState *s, const UsbRemoteHead *h, bool by_epoch)
+{
+    if (h->attachment != s->attachment.number) {
+        return h->attachment < s->attachment.number ? -1 : 1;
+    }
+    if (by_epoch && h->epoch != s->epoch) {
+        return h->epoch < s->epoch ? -1 : 1;
+    }
+    return s->plugged ? 0 : -1;
+}
+
+static void remote_got_event(USBRemoteState *s, const UsbRemoteHead *h,
+                             const uint8_t *body)
+{
+    bool by_epoch = h->type != USB_REMOTE_MSG_WAKEUP;
+    int age = remote_age(s, h, by_epoch);
+
+    if (age > 0) {
+        remote_violation(s, USB_REMOTE_ERROR_UNKNOWN_ID, h->type, h->id,
+                         "%s for attachment %u, epoch %u, which have not been",
+                         usb_remote_message_name(h->type), h->attachment,
+                         h->epoch);
+    } else if (age < 0) {
+        s->stats.stale += h->type == USB_REMOTE_MSG_COMPLETE;
+        trace_usb_remote_stale(remote_name(s), h->id, h->attachment, h->epoch);
+    } else if (h->type == USB_REMOTE_MSG_COMPLETE) {
+        remote_complete(s, h, (const UsbRemoteComplete *)body);
+    } else if (h->type == USB_REMOTE_MSG_READY) {
+        remote_ready(s, ((const UsbRemoteReady *)body)->endpoint[0]);
+    } else {
+        s->remote_wakeup_due = true;
+    }
+}
+
+static void remote_got_lifecycle(USBRemoteState *s, const UsbRemoteHead *h,
+                                 const uint8_t *body)
+{
+    const char *why = NULL;
+    int code;
+
+    if (h->type == USB_REMOTE_MSG_ATTACH) {
+        code = remote_attach(s, h->attachment, (const UsbRemoteAttach *)body,
+                             &why);
+    } else {
+        code = remote_detach(s, h->attachment, &why);
+    }
+    if (code != USB_REMOTE_ERROR_NONE) {
+        remote_violation(s, code, h->type, h->id, "%s for attachment %u %s",
+                         usb_remote_message_name(h->type), h->attachment, why);
+    }
+}
+
+static void remote_got_message(USBRemoteState *s, const UsbRemoteHead *h,
+                               const uint8_t *body)
+{
+    int code = usb_remote_check_body(h, body, &s->conn.limits);
+    bool open = s->conn.state == REMOTE_OPEN;
+
+    trace_usb_remote_receive(remote_name(s), usb_remote_message_name(h->type),
+                             h->id, h->length, h->attachment, h->epoch);
+    if (code != USB_REMOTE_ERROR_NONE) {
+        remote_violation(s, code, h->type, h->id,
+                         "%s with an impossible length or value",
+                         usb_remote_message_name(h->type));
+        return;
+    }
+    switch (h->type) {
+    case USB_REMOTE_MSG_ERROR:
+        remote_got_error(s, h, body);
+        return;
+    case USB_REMOTE_MSG_BYE:
+        remote_conn_kill(s);
+        return;
+    case USB_REMOTE_MSG_HELLO:
+        if (!open) {
+            remote_got_hello(s, h, body);
+            return;
+        }
+        break;
+    case USB_REMOTE_MSG_ATTACH:
+    case USB_REMOTE_MSG_DETACH:
+        if (open) {
+            remote_got_lifecycle(s, h, body);
+            return;
+        }
+        break;
+    default:
+        if (open) {
+            remote_got_event(s, h, body);
+            return;
+        }
+    }
+    remote_violation(s, USB_REMOTE_ERROR_UNEXPECTED, h->type, h->id, "%s %s",
+                     usb_remote_message_name(h->type),
+                     open ? "a second time" : "before HELLO");
+}
+
+static const char *remote_header_complaint(int code)
+{
+    switch (code) {
+    case USB_REMOTE_ERROR_UNKNOWN_TYPE:
+        return "is not known and not marked as optional";
+    case USB_REMOTE_ERROR_UNEXPECTED:
+        return "must not be sent by a peer, or not before HELLO";
+    case USB_REMOTE_ERROR_LIMIT:
+        return "is longer than the limits agreed on";
+    default:
+        return "has an impossible length";
+    }
+}
+
+/* Room for @need bytes; the size was checked against the limits. */
+static bool remote_conn_grow(USBRemoteState *s, size_t need)
+{
+    RemoteConn *c = &s->conn;
+    uint8_t *in;
+
+    if (need <= c->in_size) {
+        return true;
+    }
+    in = g_try_realloc(c->in, need);
+    if (!in) {
+        remote_violation(s, USB_REMOTE_ERROR_INTERNAL, 0, 0,
+                         "no memory for a message of %zu bytes", need);
+        return false;
+    }
+    c->in = in;
+    c->in_size = need;
+    return true;
+}
+
+/* A header has arrived: is what follows welcome, and is there room? */
+static void remote_got_header(USBRemoteState *s)
+{
+    RemoteConn *c = &s->conn;
+    UsbRemoteHead h = usb_remote_get_header(c->in);
+    bool skip;
+    int code = usb_remote_check_header(&h, USB_REMOTE_FROM_PEER, &c->limits,
+                                       &skip);
+
+    if (skip && c->state != REMOTE_OPEN) {
+        code = USB_REMOTE_ERROR_UNEXPECTED;
+    }
+    if (code != USB_REMOTE_ERROR_NONE) {
+        remote_violation(s, code, h.type, h.id,
+                         "%s (type 0x%04x, %u bytes) %s",
+                         usb_remote_message_name(h.type), h.type, h.length,
+                         remote_header_complaint(code));
+    } else if (skip) {
+        c->in_skip = h.length;
+        c->in_have = 0;
+    } else {
+        remote_conn_grow(s, sizeof(UsbRemoteHeader) + h.length);
+    }
+}
+
+static size_t remote_conn_need(RemoteConn *c)
+{
+    if (c->state == REMOTE_PREAMBLE) {
+        return sizeof(UsbRemotePreamble);
+    }
+    if (c->in_have < sizeof(UsbRemoteHeader)) {
+        return sizeof(UsbRemoteHeader);
+    }
+    return sizeof(UsbRemoteHeader) + usb_remote_get_header(c->in).length;
+}
+
+static void remote_conn_advance(USBRemoteState *s, size_t need)
+{
+    RemoteConn *c = &s->conn;
+
+    if (c->state == REMOTE_PREAMBLE) {
+        if (!usb_remote_magic_ok(c->in, c->in_have)) {
+            remote_conn_stranger(s);
+        } else if (c->in_have == need) {
+            remote_got_preamble(s);
+        }
+    } else if (c->in_have == sizeof(UsbRemoteHeader)) {
+        remote_got_header(s);
+    } else if (c->in_have == need) {
+        UsbRemoteHead h = usb_remote_get_header(c->in);
+
+        c->in_have = 0;
+        remote_got_message(s, &h, c->in + sizeof(UsbRemoteHeader));
+    }
+}
+
+/* Take some of @size bytes at @buf; returns how many. */
+static size_t remote_conn_feed(USBRemoteState *s, const uint8_t *buf,
+                               size_t size)
+{
+    RemoteConn *c = &s->conn;
+    size_t need, n;
+
+    if (c->in_skip) {
+        n = MIN(c->in_skip, size);
+        c->in_skip -= n;
+        return n;
+    }
+    need = remote_conn_need(c);
+    n = MIN(need - c->in_have, size);
+    memcpy(c->in + c->in_have, buf, n);
+    c->in_have += n;
+    remote_conn_advance(s, need);
+    return n;
+}
+
+static bool remote_conn_reading(RemoteConn *c)
+{
+    return c->state != REMOTE_CLOSED && c->state != REMOTE_DEAD;
+}
+
+static int remote_conn_can_read(void *opaque)
+{
+    USBRemoteState *s = opaque;
+
+    return remote_conn_reading(&s->conn) ? REMOTE_OUT_HIGH : 0;
+}
+
+static void remote_conn_read(void *opaque, const uint8_t *buf, int size)
+{
+    USBRemoteState *s = opaque;
+    uint32_t generation = s->conn.generation;
+
+    while (size && s->conn.generation == generation &&
+           remote_conn_reading(&s->conn)) {
+        size_t n = remote_conn_feed(s, buf, size);
+
+        buf += n;
+        size -= n;
+    }
+    remote_run(s);
+}
+
+static void remote_conn_reset(USBRemoteState *s, RemoteConnState state)
+{
+    RemoteConn *c = &s->conn;
+
+    c->state = state;
+    c->generation++;
+    c->limits = usb_remote_default_limits();
+    c->in_have = 0;
+    c->in_skip = 0;
+    c->due = 0;
+    g_byte_array_set_size(c->out, 0);
+    c->out_done = 0;
+    g_clear_pointer(&c->peer_name, g_free);
+    g_clear_handle_id(&c->watch, g_source_remove);
+    timer_del(c->write_timer);
+    timer_del(c->handshake_timer);
+}
+
+static void remote_conn_closed(USBRemoteState *s)
+{
+    if (s->conn.state != REMOTE_CLOSED) {
+        trace_usb_remote_closed(remote_name(s));
+        remote_conn_reset(s, REMOTE_CLOSED);
+        remote_lost(s);
+    }
+}
+
+static void remote_conn_opened(USBRemoteState *s)
+{
+    remote_conn_closed(s);
+    trace_usb_remote_opened(remote_name(s));
+    remote_conn_reset(s, REMOTE_PREAMBLE);
+    if (s->conn.spoilt) {
+        s->conn.spoilt = false;
+        remote_conn_kill(s);
+        return;
+    }
+    remote_put_hello(s);
+    if (s->handshake_timeout) {
+        timer_mod(s->conn.handshake_timer,
+                  qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
+                  s->handshake_timeout);
+    }
+    remote_schedule(s);
+}
+
+static void remote_conn_event(void *opaque, QEMUChrEvent event)
+{
+    USBRemoteState *s = opaque;
+
+    switch (event) {
+    case CHR_EVENT_OPENED:
+        remote_conn_opened(s);
+        break;
+    case CHR_EVENT_CLOSED:
+        remote_conn_closed(s);
+        break;
+    case CHR_EVENT_BREAK:
+    case CHR_EVENT_MUX_IN:
+    case CHR_EVENT_MUX_OUT:
+        /* Ignore */
+        break;
+    }
+}
+
+/*
+ * Why @chr cannot carry the protocol, or NULL.  What cannot be disconnected
+ * would leave a peer that broke the protocol in place.
+ */
+const char *remote_conn_unfit(Chardev *chr)
+{
+    if (object_dynamic_cast(OBJECT(chr), TYPE_CHARDEV_MUX)) {
+        return "is a multiplexer, which takes bytes out of the stream; give "
+               "the device a chardev of its own, without mux=on";
+    }
+    if (!CHARDEV_GET_CLASS(chr)->chr_disconnect) {
+        return "cannot be disconnected by QEMU; use a socket chardev";
+    }
+    return NULL;
+}
+
+static int remote_conn_change(void *opaque);
+
+static void remote_conn_set_handlers(USBRemoteState *s)
+{
+    qemu_chr_fe_set_handlers(&s->chr, remote_conn_can_read, remote_conn_read,
+                             remote_conn_event, remote_conn_change, s, NULL,
+                             true);
+}
+
+/* chardev-change: the old connection is gone without further notice. */
+static int remote_conn_change(void *opaque)
+{
+    USBRemoteState *s = opaque;
+    const char *unfit = remote_conn_unfit(s->chr.chr);
+
+    if (unfit) {
+        error_report("usb-remote '%s': the new chardev %s", remote_name(s),
+                     unfit);
+        /* If CLOSED was sent, the old one is opened again mid-message. */
+        s->conn.spoilt = s->conn.state == REMOTE_CLOSED;
+        return -1;
+    }
+    remote_conn_closed(s);
+    remote_conn_set_handlers(s);
+    return 0;
+}
+
+void remote_conn_init(USBRemoteState *s)
+{
+    RemoteConn *c = &s->conn;
+
+    c->out = g_byte_array_new();
+    c->in_size = sizeof(UsbRemoteHeader);
+    c->in = g_malloc(c->in_size);
+    c->write_timer = timer_new_ms(QEMU_CLOCK_REALTIME, remote_conn_rewrite, s);
+    c->handshake_timer = timer_new_ms(QEMU_CLOCK_REALTIME, remote_conn_timeout,
+                                      s);
+}
+
+/* From here on a peer can connect. */
+void remote_conn_start(USBRemoteState *s)
+{
+    remote_conn_set_handlers(s);
+}
+
+/* What the bottom half does last: an end that was decided on is made. */
+void remote_conn_settle(USBRemoteState *s)
+{
+    remote_conn_flush(s);
+    if (s->conn.state == REMOTE_DEAD) {
+        qemu_chr_fe_disconnect(&s->chr);
+        remote_conn_closed(s);
+    }
+}
+
+/* device_del: say so if that can be done without waiting, and hang up. */
+void remote_conn_fini(USBRemoteState *s)
+{
+    RemoteConn *c = &s->conn;
+
+    if (c->state == REMOTE_OPEN) {
+        UsbRemoteBye m = {};
+
+        usb_remote_put32(m.reason, USB_REMOTE_BYE_REMOVED);
+        remote_put_text(s, USB_REMOTE_MSG_BYE, 0, &m,
+                        "the device was removed from the machine");
+        c->state = REMOTE_DEAD;
+    }
+    remote_conn_settle(s);
+    if (c->state != REMOTE_CLOSED) {
+        qemu_chr_fe_disconnect(&s->chr);
+    }
+    remote_conn_reset(s, REMOTE_CLOSED);
+    qemu_chr_fe_deinit(&s->chr, false);
+    timer_free(c->write_timer);
+    timer_free(c->handshake_timer);
+    g_byte_array_free(c->out, true);
+    g_free(c->in);
+}

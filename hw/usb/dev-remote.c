@@ -1,0 +1,622 @@
+/*
+ * USB device whose other end is a program
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * -device usb-remote,chardev=ID forwards what the guest does with the device
+ * to whatever is connected to the chardev, the peer, in the protocol of
+ * remote-proto.h.  This file has the device's life: plugging and unplugging,
+ * bus events, properties, migration.  dev-remote.h says where the rest is.
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qapi/visitor.h"
+#include "hcd-ehci.h"
+#include "hw/qdev-properties.h"
+#include "hw/qdev-properties-system.h"
+#include "hw/usb/ehci-regs.h"
+#include "migration/vmstate.h"
+#include "qemu/cutils.h"
+#include "qemu/main-loop.h"
+#include "qemu/module.h"
+#include "system/replay.h"
+#include "dev-remote.h"
+#include "trace.h"
+
+QEMU_BUILD_BUG_ON(USB_REMOTE_SPEED_LOW != USB_SPEED_LOW);
+QEMU_BUILD_BUG_ON(USB_REMOTE_SPEED_FULL != USB_SPEED_FULL);
+QEMU_BUILD_BUG_ON(USB_REMOTE_SPEED_HIGH != USB_SPEED_HIGH);
+QEMU_BUILD_BUG_ON(USB_REMOTE_SPEED_SUPER != USB_SPEED_SUPER);
+
+/* For logs and traces. */
+const char *remote_name(USBRemoteState *s)
+{
+    return DEVICE(s)->id ?: "(no id)";
+}
+
+/* What is due is done from the bottom half. */
+void remote_schedule(USBRemoteState *s)
+{
+    qemu_bh_schedule(s->bh);
+}
+
+/* The host controller */
+
+static Object *remote_controller(USBRemoteState *s)
+{
+    return OBJECT(BUS(usb_bus_from_device(USB_DEVICE(s)))->parent);
+}
+
+/* The EHCI whose root port the device is on, or NULL. */
+static EHCIState *remote_ehci(USBRemoteState *s)
+{
+    Object *hc = remote_controller(s);
+    USBPort *port = USB_DEVICE(s)->port;
+
+    if (!port || port->hubcount ||
+        (!object_dynamic_cast(hc, TYPE_PCI_EHCI) &&
+         !object_dynamic_cast(hc, TYPE_SYS_BUS_EHCI))) {
+        return NULL;
+    }
+    return container_of(usb_bus_from_device(USB_DEVICE(s)), EHCIState, bus);
+}
+
+/*
+ * The speed in force, USB_SPEED_*.  The core does not change it when EHCI
+ * hands the port over to a companion.
+ */
+int remote_speed(USBRemoteState *s)
+{
+    USBDevice *udev = USB_DEVICE(s);
+    EHCIState *ehci = remote_ehci(s);
+
+    if (ehci && udev->speed == USB_SPEED_HIGH &&
+        (ehci->portsc[udev->port->index] & PORTSC_POWNER)) {
+        return USB_SPEED_FULL;
+    }
+    return udev->speed;
+}
+
+static int remote_is_ohci_on(Object *obj, void *opaque)
+{
+    const char *type = object_get_typename(obj);
+    g_autofree char *bus = NULL;
+
+    if (!g_str_has_suffix(type, "-ohci")) {
+        return 0;
+    }
+    bus = object_property_get_str(obj, "masterbus", NULL);
+    return bus && !strcmp(bus, opaque);
+}
+
+/*
+ * OHCI has room for one ASYNC packet of all its devices together, so an idle
+ * endpoint that took it would stop everything else.  It can also stand
+ * behind EHCI as a companion.
+ */
+static bool remote_on_ohci(USBRemoteState *s)
+{
+    BusState *bus = BUS(usb_bus_from_device(USB_DEVICE(s)));
+
+    return strstr(object_get_typename(remote_controller(s)), "ohci") ||
+           object_child_foreach_recursive(object_get_root(),
+                                          remote_is_ohci_on, bus->name);
+}
+
+/* Plugging and unplugging */
+
+static void remote_unplug(USBRemoteState *s)
+{
+    USBDevice *udev = USB_DEVICE(s);
+
+    trace_usb_remote_unplug(remote_name(s), s->attachment.number);
+    s->plugged = false;
+    remote_abort(s, USB_RET_NODEV);
+    usb_device_detach(udev);
+    s->detached_at = remote_now();
+    remote_table_forget(s);
+    pstrcpy(udev->product_desc, sizeof(udev->product_desc),
+            usb_device_get_product_desc(udev));
+}
+
+static void remote_attach_answer(USBRemoteState *s, int result, Error *err)
+{
+    RemoteAttachment *a = &s->attachment;
+
+    a->answer_owed = false;
+    a->result = result;
+    g_free(a->reason);
+    a->reason = err ? g_strdup(error_get_pretty(err)) : NULL;
+    a->result_speed = err ? 0 : remote_speed(s);
+    remote_conn_due(s, REMOTE_DUE_ATTACHED);
+}
+
+static void remote_plug(USBRemoteState *s)
+{
+    USBDevice *udev = USB_DEVICE(s);
+    RemoteAttachment *a = &s->attachment;
+    Error *err = NULL;
+
+    udev->speedmask = a->speeds;
+    s->nak_only = remote_on_ohci(s);
+    remote_abort(s, USB_RET_NODEV);
+    usb_device_attach(udev, &err);
+    trace_usb_remote_plug(remote_name(s), a->number, a->speeds,
+                          err ? -1 : remote_speed(s));
+    if (err) {
+        a->wanted = false;
+        remote_attach_answer(s, USB_REMOTE_ATTACHED_NO_SPEED, err);
+        error_free(err);
+        return;
+    }
+    s->plugged = true;
+    remote_table_reset(s);
+    remote_attach_answer(s, USB_REMOTE_ATTACHED_OK, NULL);
+}
+
+/* When a device that waits for it may be plugged in, or INT64_MAX. */
+static int64_t remote_plug_time(USBRemoteState *s)
+{
+    if (!s->attachment.wanted || USB_DEVICE(s)->attached) {
+        return INT64_MAX;
+    }
+    return s->detached_at + s->attachment.gap_ns;
+}
+
+static void remote_replug(USBRemoteState *s)
+{
+    if (s->unplug) {
+        s->unplug = false;
+        if (USB_DEVICE(s)->attached) {
+            remote_unplug(s);
+        }
+    }
+    if (s->detach_owed) {
+        s->detach_owed = false;
+        remote_conn_due(s, REMOTE_DUE_DETACHED);
+    }
+    if (remote_now() >= remote_plug_time(s)) {
+        remote_plug(s);
+    }
+}
+
+/* ATTACH; its form was checked.  Returns USB_REMOTE_ERROR_*. */
+int remote_attach(USBRemoteState *s, uint32_t number, const UsbRemoteAttach *m,
+                  const char **why)
+{
+    RemoteAttachment *a = &s->attachment;
+
+    if (number != a->number + 1) {
+        *why = "is not the number after the last one";
+        return USB_REMOTE_ERROR_UNEXPECTED;
+    }
+    if (a->answer_owed) {
+        *why = "before the last ATTACH was answered";
+        return USB_REMOTE_ERROR_UNEXPECTED;
+    }
+    s->unplug = USB_DEVICE(s)->attached;
+    a->number = number;
+    a->wanted = true;
+    a->answer_owed = true;
+    a->speeds = m->speeds[0];
+    a->address_policy = m->address_policy[0];
+    a->gap_ns = usb_remote_get32(m->gap_ms) * (int64_t)SCALE_MS;
+    a->have_table = usb_remote_get16(m->flags) & USB_REMOTE_ATTACH_ENDPOINTS;
+    a->endpoint_count = usb_remote_get16(m->endpoint_count);
+    memcpy(a->table, m + 1, a->endpoint_count * sizeof(a->table[0]));
+    return USB_REMOTE_ERROR_NONE;
+}
+
+/* DETACH.  Returns USB_REMOTE_ERROR_*. */
+int remote_detach(USBRemoteState *s, uint32_t number, const char **why)
+{
+    RemoteAttachment *a = &s->attachment;
+
+    if (number > a->number || number == 0) {
+        *why = "was never attached";
+        return USB_REMOTE_ERROR_UNEXPECTED;
+    }
+    if (number < a->number) {
+        return USB_REMOTE_ERROR_NONE;   /* crossed with an ATTACH */
+    }
+    s->unplug = USB_DEVICE(s)->attached;
+    s->detach_owed = true;
+    s->detached_number = number;
+    a->wanted = false;
+    a->answer_owed = false;
+    s->conn.due &= ~REMOTE_DUE_ATTACHED;
+    return USB_REMOTE_ERROR_NONE;
+}
+
+/* The connection is gone: a surprise removal, once the VM runs. */
+void remote_lost(USBRemoteState *s)
+{
+    RemoteAttachment *a = &s->attachment;
+
+    remote_abort(s, USB_RET_NODEV);
+    s->unplug |= s->plugged;
+    s->plugged = false;
+    s->detach_owed = false;
+    s->remote_wakeup_due = false;
+    g_free(a->reason);
+    memset(a, 0, sizeof(*a));
+    s->epoch = 0;
+}
+
+static void remote_signal_wakeup(USBRemoteState *s)
+{
+    if (s->remote_wakeup_due) {
+        s->remote_wakeup_due = false;
+        if (s->plugged) {
+            usb_wakeup(usb_ep_get(USB_DEVICE(s), USB_TOKEN_IN, 0), 0);
+        }
+    }
+}
+
+/*
+ * All that the guest can see, and the sending that follows from it.  Not to
+ * be called from a handler of the USB core.
+ */
+void remote_run(USBRemoteState *s)
+{
+    int64_t next;
+
+    if (s->in_run) {
+        remote_schedule(s);
+        return;
+    }
+    s->in_run = true;
+    next = remote_requests_tick(s, remote_now());
+    if (remote_live()) {
+        remote_replug(s);
+        remote_deliver(s);
+        remote_signal_wakeup(s);
+    }
+    s->in_run = false;
+    next = MIN(next, remote_plug_time(s));
+    if (next == INT64_MAX) {
+        timer_del(s->timer);
+    } else {
+        timer_mod(s->timer, next);
+    }
+    remote_conn_settle(s);
+}
+
+static void remote_bh(void *opaque)
+{
+    remote_run(opaque);
+}
+
+static void remote_vm_state_change(void *opaque, bool running, RunState state)
+{
+    USBRemoteState *s = opaque;
+
+    remote_conn_due(s, REMOTE_DUE_VMSTATE);
+    remote_schedule(s);
+}
+
+/* From the USB core */
+
+static void usb_remote_handle_reset(USBDevice *udev)
+{
+    USBRemoteState *s = USB_REMOTE(udev);
+
+    s->epoch++;
+    remote_abort(s, USB_RET_IOERROR);
+    remote_table_reset(s);
+    udev->configuration = 0;
+    trace_usb_remote_reset(remote_name(s), s->epoch, remote_speed(s));
+    s->conn.due &= ~REMOTE_DUE_ADDRESS;
+    remote_conn_due(s, REMOTE_DUE_RESET);
+}
+
+/*
+ * SET_ADDRESS never reaches the peer: the core finds devices by the address.
+ * xHCI assigns it itself and calls with neither data nor interest in the
+ * outcome, so there the policy cannot be honoured.
+ */
+static void remote_set_address(USBRemoteState *s, USBPacket *p, int value,
+                               bool by_controller)
+{
+    int policy = by_controller ? USB_REMOTE_ADDRESS_ACCEPT
+                               : s->attachment.address_policy;
+
+    trace_usb_remote_address(remote_name(s), value & 0x7f, policy);
+    switch (policy) {
+    case USB_REMOTE_ADDRESS_STALL:
+        p->status = USB_RET_STALL;
+        break;
+    case USB_REMOTE_ADDRESS_IOERROR:
+        p->status = USB_RET_IOERROR;
+        break;
+    case USB_REMOTE_ADDRESS_SILENCE:
+        if (s->nak_only) {
+            p->status = USB_RET_NAK;
+        } else {
+            remote_hold(s, p, USB_RET_ASYNC, true);
+        }
+        break;
+    default:
+        USB_DEVICE(s)->addr = value & 0x7f;
+        s->address = value & 0x7f;
+        remote_conn_due(s, REMOTE_DUE_ADDRESS);
+    }
+}
+
+static void usb_remote_handle_control(USBDevice *udev, USBPacket *p,
+                                      int request, int value, int index,
+                                      int length, uint8_t *data)
+{
+    USBRemoteState *s = USB_REMOTE(udev);
+
+    if (request == (DeviceOutRequest | USB_REQ_SET_ADDRESS)) {
+        remote_set_address(s, p, value, !data);
+    } else {
+        remote_handle_control(s, p);
+    }
+}
+
+static void usb_remote_handle_data(USBDevice *udev, USBPacket *p)
+{
+    remote_handle_data(USB_REMOTE(udev), p);
+}
+
+static void usb_remote_cancel_packet(USBDevice *udev, USBPacket *p)
+{
+    remote_handle_cancel(USB_REMOTE(udev), p);
+}
+
+/* Migration */
+
+/*
+ * The peer does not migrate, so whatever the guest was attached to is not
+ * here: unplug it, as soon as all other devices are loaded and the VM runs.
+ * With loadvm the peer may be the same; it is plugged in anew.
+ */
+static int usb_remote_post_load(void *opaque, int version_id)
+{
+    USBRemoteState *s = opaque;
+    USBDevice *udev = USB_DEVICE(s);
+
+    if (udev->speed < USB_SPEED_LOW || udev->speed > USB_SPEED_SUPER ||
+        udev->setup_len < 0 || udev->setup_len > sizeof(udev->data_buf) ||
+        udev->setup_index < 0 || udev->setup_index > udev->setup_len) {
+        return -EINVAL;
+    }
+    s->plugged = false;
+    s->unplug = udev->attached;
+    s->epoch++;
+    remote_abort(s, USB_RET_NODEV);
+    remote_conn_due(s, REMOTE_DUE_RESET);
+    remote_schedule(s);
+    return 0;
+}
+
+static const VMStateDescription vmstate_usb_remote = {
+    .name = "usb-remote",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .post_load = usb_remote_post_load,
+    .fields = (const VMStateField[]) {
+        VMSTATE_USB_DEVICE(parent_obj, USBRemoteState),
+        VMSTATE_INT32(parent_obj.speed, USBRemoteState),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+/* Object */
+
+static bool remote_check_properties(USBRemoteState *s, Error **errp)
+{
+    Chardev *chr = s->chr.chr;
+    const char *select = s->select ?: "";
+    const char *unfit;
+
+    if (!chr) {
+        error_setg(errp, "usb-remote needs a chardev: -chardev socket,id=ID,"
+                   "... -device usb-remote,chardev=ID");
+        return false;
+    }
+    unfit = remote_conn_unfit(chr);
+    if (unfit) {
+        error_setg(errp, "usb-remote: chardev '%s' %s", chr->label, unfit);
+        return false;
+    }
+    if (strlen(select) > USB_REMOTE_MAX_SELECT ||
+        !usb_remote_check_text((const uint8_t *)select, strlen(select))) {
+        error_setg(errp, "usb-remote: select= must be UTF-8 of at most %d "
+                   "bytes", USB_REMOTE_MAX_SELECT);
+        return false;
+    }
+    if (replay_mode != REPLAY_MODE_NONE) {
+        error_setg(errp, "usb-remote does not support record/replay: what "
+                   "the peer does cannot be replayed");
+        return false;
+    }
+    if (object_dynamic_cast(remote_controller(s), "dwc2-usb")) {
+        error_setg(errp, "usb-remote does not support the DWC2 controller, "
+                   "which cannot cancel transfers; use another one");
+        return false;
+    }
+    return true;
+}
+
+static void usb_remote_realize(USBDevice *udev, Error **errp)
+{
+    USBRemoteState *s = USB_REMOTE(udev);
+
+    /* The peer decides when; on failure, bus.c must not look for more. */
+    udev->auto_attach = 0;
+    if (!remote_check_properties(s, errp)) {
+        return;
+    }
+    remote_requests_init(s);
+    s->nak_only = remote_on_ohci(s);
+    remote_table_reset(s);
+    s->bh = qemu_bh_new_guarded(remote_bh, s,
+                                &DEVICE(s)->mem_reentrancy_guard);
+    s->timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, remote_bh, s);
+    s->vmstate = qdev_add_vm_change_state_handler(DEVICE(s),
+                                                  remote_vm_state_change, s);
+    /* A device that was not there before may be plugged in at once. */
+    s->detached_at = remote_now() - USB_REMOTE_MAX_GAP_MS * (int64_t)SCALE_MS;
+    remote_conn_init(s);
+    remote_conn_start(s);
+}
+
+static void usb_remote_unrealize(USBDevice *udev)
+{
+    USBRemoteState *s = USB_REMOTE(udev);
+
+    /* The core has detached the device already. */
+    s->plugged = false;
+    s->attachment.wanted = false;
+    remote_conn_fini(s);
+    qemu_del_vm_change_state_handler(s->vmstate);
+    timer_free(s->timer);
+    remote_abort(s, USB_RET_NODEV);
+    qemu_bh_delete(s->bh);
+    remote_table_forget(s);
+    g_free(s->attachment.reason);
+}
+
+static bool usb_remote_get_connected(Object *obj, Error **errp)
+{
+    return USB_REMOTE(obj)->conn.state == REMOTE_OPEN;
+}
+
+static char *usb_remote_get_peer(Object *obj, Error **errp)
+{
+    return g_strdup(USB_REMOTE(obj)->conn.peer_name ?: "");
+}
+
+static char *usb_remote_get_speed(Object *obj, Error **errp)
+{
+    static const char *const names[] = { "low", "full", "high", "super" };
+    USBRemoteState *s = USB_REMOTE(obj);
+
+    return g_strdup(s->plugged ? names[remote_speed(s)] : "none");
+}
+
+static bool usb_remote_get_plugged(Object *obj, Error **errp)
+{
+    return USB_REMOTE(obj)->plugged;
+}
+
+static const struct {
+    const char *name;
+    size_t offset;
+    const char *description;
+} remote_counters[] = {
+    { "submits", offsetof(USBRemoteState, stats.submits),
+      "requests sent to the peer" },
+    { "completes", offsetof(USBRemoteState, stats.completes),
+      "requests that the peer answered" },
+    { "cancels", offsetof(USBRemoteState, stats.cancels),
+      "requests taken back" },
+    { "stale", offsetof(USBRemoteState, stats.stale),
+      "answers ignored because of a bus reset or unplugging" },
+    { "naks", offsetof(USBRemoteState, stats.naks),
+      "requests answered nak" },
+    { "adopted", offsetof(USBRemoteState, stats.adopted),
+      "cancelled OUT transfers that came back and were not sent twice" },
+    { "bytes-in", offsetof(USBRemoteState, stats.bytes_in),
+      "bytes given to the guest" },
+    { "bytes-out", offsetof(USBRemoteState, stats.bytes_out),
+      "bytes taken from the guest" },
+    { "violations", offsetof(USBRemoteState, stats.violations),
+      "connections closed because the peer broke the protocol" },
+};
+
+static void usb_remote_get_counter(Object *obj, Visitor *v, const char *name,
+                                   void *opaque, Error **errp)
+{
+    uint64_t value = *(uint64_t *)((char *)USB_REMOTE(obj) +
+                                   (uintptr_t)opaque);
+
+    visit_type_uint64(v, name, &value, errp);
+}
+
+static void usb_remote_get_in_flight(Object *obj, Visitor *v, const char *name,
+                                     void *opaque, Error **errp)
+{
+    USBRemoteState *s = USB_REMOTE(obj);
+    uint32_t value = s->n_in_flight + s->eps[0].n_sent;
+
+    visit_type_uint32(v, name, &value, errp);
+}
+
+static void usb_remote_add_state(ObjectClass *klass)
+{
+    int i;
+
+    object_class_property_add_bool(klass, "connected",
+                                   usb_remote_get_connected, NULL);
+    object_class_property_set_description(klass, "connected",
+        "a peer is connected and has said hello");
+    object_class_property_add_str(klass, "peer", usb_remote_get_peer, NULL);
+    object_class_property_set_description(klass, "peer",
+        "name of the peer's implementation");
+    object_class_property_add_bool(klass, "plugged", usb_remote_get_plugged,
+                                   NULL);
+    object_class_property_set_description(klass, "plugged",
+        "the guest sees a device of the peer's");
+    object_class_property_add_str(klass, "speed", usb_remote_get_speed, NULL);
+    object_class_property_set_description(klass, "speed",
+        "none, low, full, high or super");
+    object_class_property_add(klass, "in-flight", "uint32",
+                              usb_remote_get_in_flight, NULL, NULL, NULL);
+    object_class_property_set_description(klass, "in-flight",
+        "requests that the peer has not answered yet");
+    for (i = 0; i < ARRAY_SIZE(remote_counters); i++) {
+        object_class_property_add(klass, remote_counters[i].name, "uint64",
+                                  usb_remote_get_counter, NULL, NULL,
+                                  (void *)remote_counters[i].offset);
+        object_class_property_set_description(klass, remote_counters[i].name,
+                                              remote_counters[i].description);
+    }
+}
+
+static const Property usb_remote_properties[] = {
+    DEFINE_PROP_CHR("chardev", USBRemoteState, chr),
+    DEFINE_PROP_STRING("select", USBRemoteState, select),
+    DEFINE_PROP_UINT32("handshake-timeout", USBRemoteState, handshake_timeout,
+                       10000),
+};
+
+static void usb_remote_class_init(ObjectClass *klass, void *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(klass);
+    USBDeviceClass *uc = USB_DEVICE_CLASS(klass);
+
+    uc->product_desc = "USB remote device";
+    uc->realize = usb_remote_realize;
+    uc->unrealize = usb_remote_unrealize;
+    uc->handle_reset = usb_remote_handle_reset;
+    uc->handle_control = usb_remote_handle_control;
+    uc->handle_data = usb_remote_handle_data;
+    uc->cancel_packet = usb_remote_cancel_packet;
+    dc->vmsd = &vmstate_usb_remote;
+    dc->desc = "USB device that is a program at the other end of a chardev";
+    set_bit(DEVICE_CATEGORY_MISC, dc->categories);
+    device_class_set_props(dc, usb_remote_properties);
+    object_class_property_set_description(klass, "chardev",
+        "the socket chardev that the peer is connected to");
+    object_class_property_set_description(klass, "select",
+        "text that tells the peer which device to be");
+    object_class_property_set_description(klass, "handshake-timeout",
+        "ms until a silent peer is disconnected, 0 for never");
+    usb_remote_add_state(klass);
+}
+
+static const TypeInfo usb_remote_types[] = {
+    {
+        .name = TYPE_USB_REMOTE,
+        .parent = TYPE_USB_DEVICE,
+        .instance_size = sizeof(USBRemoteState),
+        .class_init = usb_remote_class_init,
+    },
+};
+
+DEFINE_TYPES(usb_remote_types)

@@ -1,0 +1,304 @@
+/*
+ * USB device whose other end is a program: internal interfaces
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Who calls whom:
+ *
+ *   USB core ---> dev-remote.c ---> dev-remote-request.c   packets, requests
+ *                      |                     |
+ *                      |            dev-remote-table.c     endpoint tables
+ *                      |                     |
+ *                      +----> dev-remote-conn.c <----------+
+ *                                 |  bytes <-> messages (remote-codec.h)
+ *                             chardev
+ *
+ * A handler of the USB core only records what it was told; so does a message
+ * from the peer.  Whatever the guest can see (completing a packet, plugging,
+ * unplugging, waking an endpoint) happens in remote_run(), which is entered
+ * only from a bottom half, a timer or the end of a chardev read: host
+ * controllers do not expect it anywhere else.
+ *
+ * docs/usb-remote.rst has the protocol and the table of what becomes of each
+ * request in flight.
+ */
+
+#ifndef HW_USB_DEV_REMOTE_H
+#define HW_USB_DEV_REMOTE_H
+
+#include "chardev/char-fe.h"
+#include "hw/usb.h"
+#include "qemu/queue.h"
+#include "qemu/timer.h"
+#include "qom/object.h"
+#include "system/runstate.h"
+#include "remote-codec.h"
+
+#define TYPE_USB_REMOTE "usb-remote"
+OBJECT_DECLARE_SIMPLE_TYPE(USBRemoteState, USB_REMOTE)
+
+/* Endpoint 0, then 1-15 OUT at 1-15 and 1-15 IN at 17-31; 16 is not used. */
+#define REMOTE_ENDPOINTS            32
+#define REMOTE_ENDPOINT_IN          0x10
+
+/* Places for requests without an answer; more than max_requests and ep0. */
+#define REMOTE_SLOT_BITS            9
+#define REMOTE_SLOTS                (1 << REMOTE_SLOT_BITS)
+
+/* The most configurations whose descriptors are remembered. */
+#define REMOTE_CONFIGS              8
+
+/* How long an orphan waits for its transfer to come back (virtual time). */
+#define REMOTE_ORPHAN_NS            (100 * SCALE_MS)
+/* How long a CANCEL may stay unanswered (virtual time). */
+#define REMOTE_CANCEL_NS            (10 * NANOSECONDS_PER_SECOND)
+/* The least time between a nak and the next SUBMIT (virtual time). */
+#define REMOTE_RETRY_NS             SCALE_MS
+
+/* Nothing more is put into the send buffer while this much is unsent. */
+#define REMOTE_OUT_HIGH             65536
+
+typedef struct RemoteEndpoint RemoteEndpoint;
+typedef struct RemoteRequest RemoteRequest;
+
+typedef enum RemoteRequestState {
+    REMOTE_WAITING,     /* not sent: no credit, not its turn, or after a nak */
+    REMOTE_SENT,        /* SUBMIT is out, COMPLETE is awaited */
+    REMOTE_DONE,        /* answered; the result waits for its packet */
+} RemoteRequestState;
+
+/*
+ * One SUBMIT and its COMPLETE.  An OUT or control request belongs to one
+ * packet and knows it again when the host controller drops it and brings it
+ * back.  An IN request belongs to the endpoint: its data is the next part of
+ * a stream, and goes to whichever packet is next.
+ */
+struct RemoteRequest {
+    QTAILQ_ENTRY(RemoteRequest) next;   /* in RemoteEndpoint.requests */
+    RemoteEndpoint *ep;
+    RemoteRequestState state;
+    uint64_t id;                /* on the wire; 0 until sent */
+    uint64_t hcd_id;            /* USBPacket.id; it may come back with it */
+    size_t size;                /* of the whole packet */
+    size_t done;                /* bytes of the packet before this piece */
+    uint32_t length;            /* bytes of this piece */
+    uint8_t setup[8];
+    uint8_t *data;              /* OUT: what was sent; IN: what came */
+    uint32_t actual;            /* answered length, at most length */
+    uint32_t taken;             /* IN: bytes of data given to packets */
+    int status;                 /* USB_RET_* */
+    bool orphan;                /* OUT, control: its packet was cancelled */
+    bool cancel;                /* CANCEL is to be sent */
+    bool cancel_sent;
+    bool discard;               /* the answer is of no use to anybody */
+    bool retry;                 /* asked before, answered nak */
+    bool more;                  /* the packet goes on after this piece */
+    bool short_not_ok;
+    bool have_table;            /* the answer overrides the endpoints */
+    uint8_t endpoint_count;
+    UsbRemoteEndpoint *table;
+};
+
+/* One USBPacket that was answered ASYNC. */
+typedef struct RemotePacket {
+    QTAILQ_ENTRY(RemotePacket) next;    /* in RemoteEndpoint.packets */
+    USBPacket *packet;
+    size_t progress;            /* bytes done by earlier pieces */
+    RemoteRequest *request;     /* OUT and control: its own; IN: unused */
+    int status;                 /* USB_RET_ASYNC, or how it has to end */
+    bool silent;                /* never answered: SET_ADDRESS policy */
+} RemotePacket;
+
+struct RemoteEndpoint {
+    uint8_t address;            /* bEndpointAddress; 0 for control */
+    uint8_t type;               /* USB_ENDPOINT_XFER_* */
+    uint8_t interval;           /* bInterval */
+    uint16_t max_packet;        /* bytes of one packet, without multipliers */
+    bool nak_mode;              /* packets are answered NAK, not ASYNC */
+    bool wake;                  /* the host controller is to poll again */
+    bool starved;               /* NAK mode: a poll found no credit */
+    bool retry;                 /* the next request repeats one */
+    QTAILQ_HEAD(, RemotePacket) packets;    /* as the guest queued them */
+    QTAILQ_HEAD(, RemoteRequest) requests;  /* as they were sent */
+    unsigned n_packets;
+    unsigned n_sent;            /* requests waiting for an answer */
+    unsigned n_cancelled;       /* of these, those with CANCEL sent */
+    int64_t retry_at;           /* virtual ns; 0: no nak to repeat */
+    int64_t orphan_at;          /* virtual ns; 0: no orphan */
+};
+
+typedef enum RemoteConnState {
+    REMOTE_CLOSED,
+    REMOTE_PREAMBLE,            /* nothing of the peer's was judged yet */
+    REMOTE_HELLO,               /* its preamble was right */
+    REMOTE_OPEN,                /* its HELLO was right */
+    REMOTE_DEAD,                /* to be disconnected, reads nothing */
+} RemoteConnState;
+
+/* Messages that are due; each is sent once however often it was caused. */
+enum {
+    REMOTE_DUE_DETACHED         = 1 << 0,
+    REMOTE_DUE_ATTACHED         = 1 << 1,
+    REMOTE_DUE_RESET            = 1 << 2,
+    REMOTE_DUE_VMSTATE          = 1 << 3,
+    REMOTE_DUE_ADDRESS          = 1 << 4,
+};
+
+typedef struct RemoteConn {
+    RemoteConnState state;
+    uint32_t generation;        /* changes with every open and close */
+    UsbRemoteLimits limits;     /* in force */
+    uint8_t *in;                /* header and body being received */
+    size_t in_size;             /* allocated */
+    size_t in_have;
+    size_t in_skip;             /* bytes of an unknown message to drop */
+    GByteArray *out;            /* send buffer */
+    size_t out_done;            /* bytes of it that are gone */
+    guint watch;
+    QEMUTimer *write_timer;     /* where a watch cannot be had */
+    QEMUTimer *handshake_timer;
+    unsigned due;               /* REMOTE_DUE_* */
+    char *peer_name;            /* of its HELLO, printable */
+    bool spoilt;                /* chardev-change failed under way */
+} RemoteConn;
+
+typedef struct RemoteStats {
+    uint64_t submits;
+    uint64_t completes;
+    uint64_t cancels;
+    uint64_t stale;             /* answers of an older epoch, ignored */
+    uint64_t naks;
+    uint64_t adopted;           /* orphans whose transfer came back */
+    uint64_t bytes_in;          /* data, from the peer to the guest */
+    uint64_t bytes_out;
+    uint64_t violations;
+} RemoteStats;
+
+/* What the last ATTACH said. */
+typedef struct RemoteAttachment {
+    uint32_t number;            /* 0 before the first */
+    bool wanted;                /* plugged, or to be plugged */
+    bool answer_owed;           /* ATTACHED was not sent yet */
+    uint8_t speeds;             /* set of USB_SPEED_MASK_* */
+    uint8_t address_policy;
+    int64_t gap_ns;
+    bool have_table;
+    uint8_t endpoint_count;
+    UsbRemoteEndpoint table[USB_REMOTE_MAX_ENDPOINTS];
+    uint8_t result;             /* USB_REMOTE_ATTACHED_* to tell */
+    char *reason;               /* why not, or NULL */
+    uint8_t result_speed;
+} RemoteAttachment;
+
+struct USBRemoteState {
+    USBDevice parent_obj;
+
+    /* properties */
+    CharBackend chr;
+    char *select;
+    uint32_t handshake_timeout; /* ms of real time, 0: none */
+
+    RemoteConn conn;
+    RemoteStats stats;
+
+    QEMUBH *bh;
+    QEMUTimer *timer;           /* virtual: the next deadline of all kinds */
+    VMChangeStateEntry *vmstate;
+    bool in_run;
+
+    RemoteAttachment attachment;
+    bool plugged;               /* the guest sees what the peer attached */
+    bool unplug;                /* must be unplugged before anything else */
+    bool nak_only;              /* the host controller takes no ASYNC of us */
+    uint32_t epoch;
+    int64_t detached_at;        /* virtual ns */
+    uint8_t address;            /* last SET_ADDRESS, for ADDRESS */
+    bool detach_owed;           /* DETACHED is to be sent */
+    uint32_t detached_number;   /* for DETACHED */
+    bool remote_wakeup_due;
+
+    RemoteEndpoint eps[REMOTE_ENDPOINTS];
+    RemoteRequest *slots[REMOTE_SLOTS];
+    uint32_t n_in_flight;       /* requests with credit and no answer */
+    uint32_t next_slot;
+    uint64_t next_id;
+    uint64_t bytes;             /* data bytes in flight or kept */
+    unsigned n_cancelled;       /* CANCELs without an answer */
+    bool credit_freed;          /* starved endpoints can try again */
+    unsigned next_ep;           /* round robin of SUBMITs */
+    int64_t cancel_at;          /* virtual ns: oldest CANCEL's deadline; 0 */
+
+    GByteArray *configs[REMOTE_CONFIGS];    /* as seen going by */
+    unsigned next_config;
+    uint8_t product_index;      /* iProduct, as seen going by */
+};
+
+/* dev-remote.c */
+const char *remote_name(USBRemoteState *s);
+void remote_schedule(USBRemoteState *s);
+void remote_run(USBRemoteState *s);
+void remote_lost(USBRemoteState *s);
+int remote_attach(USBRemoteState *s, uint32_t number,
+                  const UsbRemoteAttach *m, const char **why);
+int remote_detach(USBRemoteState *s, uint32_t number, const char **why);
+int remote_speed(USBRemoteState *s);
+
+static inline int64_t remote_now(void)
+{
+    return qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
+}
+
+static inline bool remote_live(void)
+{
+    return runstate_is_live(runstate_get());
+}
+
+/* dev-remote-conn.c */
+void remote_conn_init(USBRemoteState *s);
+void remote_conn_start(USBRemoteState *s);
+void remote_conn_fini(USBRemoteState *s);
+void remote_conn_flush(USBRemoteState *s);
+void remote_conn_settle(USBRemoteState *s);
+const char *remote_conn_unfit(Chardev *chr);
+void remote_conn_due(USBRemoteState *s, unsigned due);
+void remote_violation(USBRemoteState *s, int code, uint16_t type, uint64_t id,
+                      const char *fmt, ...) G_GNUC_PRINTF(5, 6);
+size_t remote_conn_room(USBRemoteState *s);
+void remote_conn_put(USBRemoteState *s, uint16_t type, uint64_t id,
+                     const void *fixed, const void *tail, size_t tail_size);
+
+/* dev-remote-request.c */
+void remote_requests_init(USBRemoteState *s);
+void remote_handle_control(USBRemoteState *s, USBPacket *p);
+void remote_handle_data(USBRemoteState *s, USBPacket *p);
+void remote_handle_cancel(USBRemoteState *s, USBPacket *p);
+void remote_hold(USBRemoteState *s, USBPacket *p, int status, bool silent);
+void remote_complete(USBRemoteState *s, const UsbRemoteHead *h,
+                     const UsbRemoteComplete *m);
+void remote_ready(USBRemoteState *s, uint8_t address);
+void remote_fill(USBRemoteState *s);
+void remote_abort(USBRemoteState *s, int status);
+void remote_drop_requests(USBRemoteState *s, RemoteEndpoint *ep);
+void remote_mark_packets(RemoteEndpoint *ep, int status);
+void remote_fail_packets(USBRemoteState *s, RemoteEndpoint *ep, int status);
+void remote_deliver(USBRemoteState *s);
+int64_t remote_requests_tick(USBRemoteState *s, int64_t now);
+
+static inline RemoteEndpoint *remote_ep(USBRemoteState *s, uint8_t address)
+{
+    return &s->eps[(address & 0x0f) |
+                   (address & USB_DIR_IN ? REMOTE_ENDPOINT_IN : 0)];
+}
+
+static inline bool remote_ep_is_in(const RemoteEndpoint *ep)
+{
+    return ep->address & USB_DIR_IN;
+}
+
+/* dev-remote-table.c */
+void remote_table_reset(USBRemoteState *s);
+void remote_table_forget(USBRemoteState *s);
+void remote_table_snoop(USBRemoteState *s, RemoteRequest *r);
+bool remote_table_may_override(const uint8_t *setup);
+
+#endif /* HW_USB_DEV_REMOTE_H */
