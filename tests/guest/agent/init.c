@@ -1,0 +1,122 @@
+/*
+ * Process 1 of the test guest: mount, load modules, serve the host's commands.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "agent.h"
+
+static void say(const char *what, const char *detail)
+{
+    dprintf(STDERR_FILENO, "init: %s: %s: %s\n", what, detail,
+            strerror(errno));
+}
+
+static void mount_filesystems(void)
+{
+    static const char *const table[][2] = {
+        { "proc", "/proc" },     { "sysfs", "/sys" },
+        { "devtmpfs", "/dev" },  { "debugfs", "/sys/kernel/debug" },
+    };
+
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        if (mount(table[i][0], table[i][1], table[i][0], 0, NULL) &&
+            errno != EBUSY) {
+            say("cannot mount", table[i][1]);
+        }
+    }
+}
+
+static void load_module(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0 || syscall(SYS_finit_module, fd, "", 0)) {
+        if (errno != EEXIST) {
+            say("cannot load", path);
+        }
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+/* One path per line, already in dependency order. */
+static void load_modules(const char *list)
+{
+    char line[256];
+    FILE *f = fopen(list, "re");
+
+    if (!f) {
+        say("cannot read", list);
+        return;
+    }
+    while (fgets(line, sizeof(line), f)) {
+        line[strcspn(line, "\n")] = '\0';
+        load_module(line);
+    }
+    fclose(f);
+}
+
+/* The kernel passes words that it does not know, "shell" here, as argv. */
+static int shell_wanted(int argc, char **argv)
+{
+    return argc > 1 && !strcmp(argv[1], "shell");
+}
+
+/* /dev/console cannot be a controlling terminal; the port behind it can. */
+static void exec_shell(void)
+{
+    int fd;
+
+    setsid();
+    fd = open("/dev/ttyS0", O_RDWR);
+    ioctl(fd, TIOCSCTTY, 0);
+    for (int i = 0; i < 3; i++) {
+        dup2(fd, i);
+    }
+    execl("/bin/sh", "-sh", NULL);
+    _exit(127);
+}
+
+/* A shell on the console; its end is the end of the guest. */
+static void run_shell(void)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        exec_shell();
+    }
+    while (pid > 0 && agent_wait_child() != pid) {
+        continue;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN);
+    setenv("PATH", "/bin", 1);
+    setenv("HOME", "/", 1);
+    setenv("TERM", "linux", 1);
+    mount_filesystems();
+    load_modules("/lib/modules/boot.list");
+    if (shell_wanted(argc, argv)) {
+        run_shell();
+    } else {
+        agent_serve("/dev/vport0p1");
+    }
+    sync();
+    reboot(RB_POWER_OFF);
+    return 1;
+}

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The guest's whole file system: busybox, our programs, some modules."""
+
+import subprocess
+
+from guestlab import cpio
+from guestlab.modules import Modules
+from guestlab.places import GUEST, Failure
+
+# Loaded by init, before the host is told that the guest is there.
+BOOT_MODULES = [
+    "virtio_pci", "virtio_console",
+    "ehci_pci", "uhci_hcd", "ohci_pci", "xhci_pci",
+    "usbhid", "hid_generic", "evdev", "mousedev",
+]
+# At hand for `load NAME`; a new driver under test is one more name here.
+MORE_MODULES = ["usb_storage", "sd_mod"]
+
+# Static programs of our own: name in the guest, sources in agent/.
+PROGRAMS = {
+    "init": ["init.c", "agent.c"],
+    "bin/evread": ["evread.c"],
+}
+
+
+def build(modules_root, busybox, work):
+    """Make work/initramfs.cpio and return its path."""
+    work.mkdir(parents=True, exist_ok=True)
+    archive = cpio.Archive()
+    archive.console()
+    for name in ("proc", "sys", "tmp", "mnt", "root"):
+        archive.directory(name)
+    _add_busybox(archive, busybox)
+    _add_programs(archive, work)
+    _add_modules(archive, Modules(modules_root))
+    path = work / "initramfs.cpio"
+    _replace(path, archive.bytes())
+    return path
+
+
+def _add_busybox(archive, busybox):
+    archive.file("bin/busybox", busybox.read_bytes(), 0o755)
+    applets = subprocess.run([busybox, "--list"], check=True, text=True,
+                             stdout=subprocess.PIPE).stdout.split()
+    for applet in applets:
+        if applet != "busybox":
+            archive.symlink(f"bin/{applet}", "busybox")
+
+
+def _add_programs(archive, work):
+    for name, sources in PROGRAMS.items():
+        archive.file(name, _compiled(name, sources, work), 0o755)
+
+
+def _compiled(name, sources, work):
+    """Compile when a source is newer than the program."""
+    paths = [GUEST / "agent" / source for source in sources]
+    program = work / name.replace("/", "-")
+    newest = max(path.stat().st_mtime
+                 for path in (GUEST / "agent").iterdir())
+    if not program.exists() or program.stat().st_mtime < newest:
+        _compile(paths, program)
+    return program.read_bytes()
+
+
+def _compile(paths, program):
+    command = ["gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror",
+               "-static", "-o", str(program), *map(str, paths)]
+    try:
+        subprocess.run(command, check=True)
+    except FileNotFoundError:
+        raise Failure("there is no gcc: apt-get install gcc libc6-dev")
+    except subprocess.CalledProcessError:
+        raise Failure(f"cannot compile {program.name} for the guest")
+
+
+def _add_modules(archive, modules):
+    boot = modules.resolve(BOOT_MODULES)
+    every = modules.resolve(BOOT_MODULES + MORE_MODULES)
+    for name in every:
+        archive.file(f"lib/modules/{name}.ko", modules.content(name))
+    listing = "".join(f"/lib/modules/{name}.ko\n" for name in boot)
+    archive.file("lib/modules/boot.list", listing.encode())
+    needs = "".join(f"{name} {' '.join(modules.resolve([name]))}\n"
+                    for name in every)
+    archive.file("lib/modules/order", needs.encode())
+    archive.file("bin/load", _LOAD, 0o755)
+
+
+# busybox has a modprobe, but it wants the whole depmod database.
+_LOAD = b"""#!/bin/sh
+# load NAME [OPTION=VALUE...]: insert a module after all that it needs
+name=$(echo "$1" | tr - _); shift
+order=$(sed -n "s/^$name //p" /lib/modules/order)
+[ -n "$order" ] || { echo "load: no module $name in this initramfs"; exit 1; }
+for m in $order; do
+    [ -d /sys/module/$m ] && continue
+    [ $m = $name ] || { insmod /lib/modules/$m.ko || exit 1; continue; }
+    insmod /lib/modules/$m.ko "$@" || exit 1
+done
+"""
+
+
+def _replace(path, data):
+    """Never leave half a file, or change one that a guest is reading."""
+    part = path.with_suffix(".part")
+    part.write_bytes(data)
+    part.rename(path)

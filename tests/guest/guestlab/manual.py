@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command lines in docs/usb-remote.rst, taken from the page itself.
+
+A block that a test runs has a comment before it:  .. test: NAME
+"""
+
+import re
+import shlex
+import textwrap
+
+from guestlab.places import TOP, Failure
+
+PAGE = TOP / "docs" / "usb-remote.rst"
+
+
+def block(name):
+    """The text of the block called @name."""
+    found = re.search(rf"^\.\. test: {re.escape(name)}\n\n"
+                      r"\.\. code-block:: \w+\n\n((?:(?:   .*)?\n)+)",
+                      PAGE.read_text(), re.MULTILINE)
+    if not found:
+        raise Failure(f"{PAGE.name} has no block '.. test: {name}'")
+    return textwrap.dedent(found.group(1)).strip() + "\n"
+
+
+def lines(name):
+    """The lines of a block."""
+    return block(name).splitlines()
+
+
+def words(name, program):
+    """The arguments of the one command in a block, which is @program."""
+    first, *rest = shlex.split(block(name).replace("\\\n", " "))
+    if first != program:
+        raise Failure(f"block {name} runs {first}, not {program}")
+    return rest
+
+
+def qemu(name):
+    """The arguments of a QEMU command line."""
+    return words(name, "qemu-system-x86_64")
+
+
+def mouse(name):
+    """The arguments of a mouse.py command line."""
+    return words(name, "examples/mouse.py")

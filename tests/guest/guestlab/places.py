@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where things are in the checkout; what the build scripts lend us."""
+
+import os
+import sys
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[3]
+sys.path.insert(1, str(TOP / "scripts" / "lib"))
+
+from common import BUILD, Failure, Unavailable  # noqa: E402,F401
+
+GUEST = TOP / "tests" / "guest"
+EXAMPLES = TOP / "examples"
+PYTHON = "/usr/bin/python3"
+
+
+def qemu():
+    """The QEMU under test: `make qemu` builds it, $QEMU names another."""
+    path = Path(os.environ.get("QEMU", BUILD / "bin" / "qemu-system-x86_64"))
+    if not os.access(path, os.X_OK):
+        raise Failure(f"there is no QEMU at {path}; `make qemu` builds it")
+    return str(path)
