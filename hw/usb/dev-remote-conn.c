@@ -735,7 +735,7 @@ void remote_conn_fini(USBRemoteState *s)
 {
     RemoteConn *c = &s->conn;
 
-    if (c->state == REMOTE_OPEN) {
+    if (remote_conn_reading(c)) {
         UsbRemoteBye m = {};
 
         usb_remote_put32(m.reason, USB_REMOTE_BYE_REMOVED);

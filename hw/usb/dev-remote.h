@@ -5,13 +5,17 @@
  *
  * Who calls whom:
  *
- *   USB core ---> dev-remote.c ---> dev-remote-request.c   packets, requests
- *                      |                     |
- *                      |            dev-remote-table.c     endpoint tables
- *                      |                     |
- *                      +----> dev-remote-conn.c <----------+
- *                                 |  bytes <-> messages (remote-codec.h)
- *                             chardev
+ *   USB core --> dev-remote.c            life, bus events, properties
+ *                     |
+ *                dev-remote-packet.c     packets answered ASYNC
+ *                dev-remote-poll.c       packets answered NAK
+ *                     |
+ *                dev-remote-request.c    SUBMIT, COMPLETE, CANCEL
+ *                dev-remote-table.c      endpoint tables
+ *                     |
+ *                dev-remote-conn.c       bytes, messages (remote-codec.h)
+ *                     |
+ *                  chardev
  *
  * A handler of the USB core only records what it was told; so does a message
  * from the peer.  Whatever the guest can see (completing a packet, plugging,
@@ -267,27 +271,54 @@ size_t remote_conn_room(USBRemoteState *s);
 void remote_conn_put(USBRemoteState *s, uint16_t type, uint64_t id,
                      const void *fixed, const void *tail, size_t tail_size);
 
-/* dev-remote-request.c */
+/* dev-remote-request.c: requests, and what the peer answers */
 void remote_requests_init(USBRemoteState *s);
+bool remote_has_credit(USBRemoteState *s, RemoteEndpoint *ep, uint32_t length);
+RemoteRequest *remote_request_new(USBRemoteState *s, RemoteEndpoint *ep,
+                                  USBPacket *p, size_t done, uint32_t length);
+RemoteRequest *remote_control_new(USBRemoteState *s, USBPacket *p);
+void remote_request_free(USBRemoteState *s, RemoteRequest *r);
+bool remote_request_matches(RemoteRequest *r, USBPacket *p);
+size_t remote_control_result(USBRemoteState *s, RemoteRequest *r,
+                             USBPacket *p);
+void remote_send_submit(USBRemoteState *s, RemoteRequest *r);
+void remote_send_cancels(USBRemoteState *s, RemoteEndpoint *ep);
+void remote_abandon(USBRemoteState *s, RemoteRequest *r);
+void remote_drop_requests(USBRemoteState *s, RemoteEndpoint *ep);
+void remote_abort(USBRemoteState *s, int status);
+void remote_complete(USBRemoteState *s, const UsbRemoteHead *h,
+                     const UsbRemoteComplete *m);
+void remote_ready(USBRemoteState *s, uint8_t address);
+int64_t remote_requests_tick(USBRemoteState *s, int64_t now);
+
+/* dev-remote-packet.c: packets that are answered ASYNC */
 void remote_handle_control(USBRemoteState *s, USBPacket *p);
 void remote_handle_data(USBRemoteState *s, USBPacket *p);
 void remote_handle_cancel(USBRemoteState *s, USBPacket *p);
 void remote_hold(USBRemoteState *s, USBPacket *p, int status, bool silent);
-void remote_complete(USBRemoteState *s, const UsbRemoteHead *h,
-                     const UsbRemoteComplete *m);
-void remote_ready(USBRemoteState *s, uint8_t address);
-void remote_fill(USBRemoteState *s);
-void remote_abort(USBRemoteState *s, int status);
-void remote_drop_requests(USBRemoteState *s, RemoteEndpoint *ep);
 void remote_mark_packets(RemoteEndpoint *ep, int status);
 void remote_fail_packets(USBRemoteState *s, RemoteEndpoint *ep, int status);
+void remote_match_in(USBRemoteState *s, RemoteEndpoint *ep, unsigned index,
+                     uint32_t length);
+int remote_take(USBRemoteState *s, RemoteEndpoint *ep, USBPacket *p,
+                size_t *progress);
+void remote_fill(USBRemoteState *s);
 void remote_deliver(USBRemoteState *s);
-int64_t remote_requests_tick(USBRemoteState *s, int64_t now);
+
+/* dev-remote-poll.c: endpoints in NAK mode */
+void remote_poll_in(USBRemoteState *s, RemoteEndpoint *ep, USBPacket *p);
+void remote_poll_out(USBRemoteState *s, RemoteEndpoint *ep, USBPacket *p);
+void remote_poll_control(USBRemoteState *s, RemoteEndpoint *ep, USBPacket *p);
 
 static inline RemoteEndpoint *remote_ep(USBRemoteState *s, uint8_t address)
 {
     return &s->eps[(address & 0x0f) |
                    (address & USB_DIR_IN ? REMOTE_ENDPOINT_IN : 0)];
+}
+
+static inline bool remote_is_control(const RemoteEndpoint *ep)
+{
+    return ep->address == 0;
 }
 
 static inline bool remote_ep_is_in(const RemoteEndpoint *ep)

@@ -101,9 +101,9 @@ typedef struct UsbRemoteLimits {
 static inline const UsbRemoteMessageInfo *usb_remote_message(uint16_t type)
 {
     static const UsbRemoteMessageInfo table[] = {
-#define USB_REMOTE_INFO(name, number, sender, fixed, tail) \
-        { #name, number, USB_REMOTE_FROM_##sender, sizeof(fixed), \
-          USB_REMOTE_TAIL_##tail },
+#define USB_REMOTE_INFO(name, sender, fixed, tail) \
+        { #name, USB_REMOTE_MSG_##name, USB_REMOTE_FROM_##sender, \
+          sizeof(fixed), USB_REMOTE_TAIL_##tail },
         USB_REMOTE_MESSAGES(USB_REMOTE_INFO)
 #undef USB_REMOTE_INFO
     };

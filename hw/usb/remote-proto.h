@@ -65,28 +65,47 @@ enum {
     USB_REMOTE_FLAG_OPTIONAL        = 0x0001, /* skip me if unknown */
 };
 
+/* Message types. */
+enum {
+    USB_REMOTE_MSG_HELLO            = 0x0001,
+    USB_REMOTE_MSG_ERROR            = 0x0002,
+    USB_REMOTE_MSG_BYE              = 0x0003,
+    USB_REMOTE_MSG_ATTACH           = 0x0010,
+    USB_REMOTE_MSG_ATTACHED         = 0x0011,
+    USB_REMOTE_MSG_DETACH           = 0x0012,
+    USB_REMOTE_MSG_DETACHED         = 0x0013,
+    USB_REMOTE_MSG_RESET            = 0x0020,
+    USB_REMOTE_MSG_ADDRESS          = 0x0021,
+    USB_REMOTE_MSG_VMSTATE          = 0x0022,
+    USB_REMOTE_MSG_WAKEUP           = 0x0028,
+    USB_REMOTE_MSG_READY            = 0x0029,
+    USB_REMOTE_MSG_SUBMIT           = 0x0030,
+    USB_REMOTE_MSG_COMPLETE         = 0x0031,
+    USB_REMOTE_MSG_CANCEL           = 0x0032,
+};
+
 /*
- * X(NAME, number, sender, fixed part, what may follow the fixed part)
+ * X(NAME, sender, fixed part, what may follow the fixed part)
  * sender: QEMU, PEER or BOTH.
  * what follows: NONE, TEXT (UTF-8), STRINGS (HELLO's three), TABLE
  * (UsbRemoteEndpoint[]), DATA (payload), DATA_TABLE (payload, then table).
  */
 #define USB_REMOTE_MESSAGES(X) \
-    X(HELLO,            0x0001, BOTH, UsbRemoteHello,       STRINGS) \
-    X(ERROR,            0x0002, BOTH, UsbRemoteErrorMsg,    TEXT) \
-    X(BYE,              0x0003, BOTH, UsbRemoteBye,         TEXT) \
-    X(ATTACH,           0x0010, PEER, UsbRemoteAttach,      TABLE) \
-    X(ATTACHED,         0x0011, QEMU, UsbRemoteAttached,    TEXT) \
-    X(DETACH,           0x0012, PEER, UsbRemoteDetach,      NONE) \
-    X(DETACHED,         0x0013, QEMU, UsbRemoteDetached,    NONE) \
-    X(RESET,            0x0020, QEMU, UsbRemoteReset,       NONE) \
-    X(ADDRESS,          0x0021, QEMU, UsbRemoteAddress,     NONE) \
-    X(VMSTATE,          0x0022, QEMU, UsbRemoteVmstate,     NONE) \
-    X(WAKEUP,           0x0028, PEER, UsbRemoteWakeup,      NONE) \
-    X(READY,            0x0029, PEER, UsbRemoteReady,       NONE) \
-    X(SUBMIT,           0x0030, QEMU, UsbRemoteSubmit,      DATA) \
-    X(COMPLETE,         0x0031, PEER, UsbRemoteComplete,    DATA_TABLE) \
-    X(CANCEL,           0x0032, QEMU, UsbRemoteCancel,      NONE)
+    X(HELLO,       BOTH, UsbRemoteHello,       STRINGS) \
+    X(ERROR,       BOTH, UsbRemoteErrorMsg,    TEXT) \
+    X(BYE,         BOTH, UsbRemoteBye,         TEXT) \
+    X(ATTACH,      PEER, UsbRemoteAttach,      TABLE) \
+    X(ATTACHED,    QEMU, UsbRemoteAttached,    TEXT) \
+    X(DETACH,      PEER, UsbRemoteDetach,      NONE) \
+    X(DETACHED,    QEMU, UsbRemoteDetached,    NONE) \
+    X(RESET,       QEMU, UsbRemoteReset,       NONE) \
+    X(ADDRESS,     QEMU, UsbRemoteAddress,     NONE) \
+    X(VMSTATE,     QEMU, UsbRemoteVmstate,     NONE) \
+    X(WAKEUP,      PEER, UsbRemoteWakeup,      NONE) \
+    X(READY,       PEER, UsbRemoteReady,       NONE) \
+    X(SUBMIT,      QEMU, UsbRemoteSubmit,      DATA) \
+    X(COMPLETE,    PEER, UsbRemoteComplete,    DATA_TABLE) \
+    X(CANCEL,      QEMU, UsbRemoteCancel,      NONE)
 
 /*
  * Ranges reserved for what is designed but not implemented yet.  A message
@@ -339,12 +358,5 @@ enum {
 typedef struct UsbRemoteCancel {
     uint8_t reserved[8];        /* 0 */
 } UsbRemoteCancel;
-
-enum {
-#define USB_REMOTE_MSG_ENUM(name, number, sender, fixed, tail) \
-    USB_REMOTE_MSG_##name = number,
-    USB_REMOTE_MESSAGES(USB_REMOTE_MSG_ENUM)
-#undef USB_REMOTE_MSG_ENUM
-};
 
 #endif /* USB_REMOTE_PROTO_H */
