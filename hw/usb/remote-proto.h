@@ -236,7 +236,7 @@ enum {
 typedef struct UsbRemoteEndpoint {
     uint8_t address[1];         /* bEndpointAddress: 0x01-0x0f, 0x81-0x8f */
     uint8_t type[1];            /* USB_REMOTE_TYPE_*, not CONTROL */
-    uint8_t max_packet[2];      /* wMaxPacketSize, all 16 bits, not 0 */
+    uint8_t max_packet[2];      /* wMaxPacketSize; bits 0-10 not 0 */
     uint8_t interval[1];        /* bInterval */
     uint8_t interface[1];       /* bInterfaceNumber, 0-15 */
     uint8_t max_streams[1];     /* exponent, 0-16; 0 without STREAMS */
@@ -303,7 +303,7 @@ typedef struct UsbRemoteReady {
     uint8_t reserved[7];        /* bytes: 0 */
 } UsbRemoteReady;
 
-/* SUBMIT: one request.  header.id is never used again on this connection. */
+/* SUBMIT: one request.  header.id is greater than any before it. */
 typedef struct UsbRemoteSubmit {
     uint8_t endpoint[1];        /* bEndpointAddress; 0 for control */
     uint8_t type[1];            /* USB_REMOTE_TYPE_* as QEMU knows it */

@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""
+A USB mouse that moves the pointer in a circle.
+
+    qemu-system-x86_64 ... -device qemu-xhci \\
+        -chardev socket,id=c0,path=/tmp/mouse,server=on,wait=off \\
+        -device usb-remote,chardev=c0
+    examples/mouse.py --connect unix:/tmp/mouse
+
+Each report moves by one degree, and it moves only when the guest asks.
+SIGUSR1 sends one more report, one count to the right.
+"""
+
+import os
+import sys
+from math import cos, radians, sin
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "python"))
+
+from usbremote import cli                                       # noqa: E402
+from usbremote.classes.hid import (BOOT, BOOT_MOUSE, MOUSE,     # noqa: E402
+                                   HidInterface)
+from usbremote.descriptors import Configuration, Endpoint       # noqa: E402
+from usbremote.device import Device, Speed, TransferType        # noqa: E402
+
+
+class Mouse(Device):
+    vendor_id, product_id = 0x1209, 0x0001
+    manufacturer, product = "usb-remote", "Python Mouse"
+
+    def __init__(self, options):
+        super().__init__()
+        self.options = options
+
+    def configurations(self, speed):
+        interval = 4 if speed >= Speed.HIGH else 10     # 1 ms or 10 ms
+        motion = Endpoint(0x81, TransferType.INTERRUPT, 8, interval)
+        return [Configuration([HidInterface(
+            BOOT_MOUSE, [motion], BOOT, MOUSE, size=3)])]
+
+    async def configured(self):
+        radius, pause = self.options.radius, 1 / self.options.rate
+        path = [(round(radius * cos(radians(d))),
+                 round(radius * sin(radians(d)))) for d in range(360)]
+        turn, due = 0, self.now()
+        while not self.options.idle and turn != (self.options.turns or -1):
+            for (x, y), (to_x, to_y) in zip(path, path[1:] + path[:1]):
+                await self.move(to_x - x, to_y - y)
+                due = max(due + pause, self.now())
+                await self.sleep(due - self.now())
+            turn += 1
+
+    async def move(self, dx, dy):
+        await self.ep_in(1).send(bytes((0, dx & 0xff, dy & 0xff)))
+        if self.options.report_log:
+            print(dx, dy, file=self.options.report_log, flush=True)
+
+    def on_user_signal(self):
+        if self.configuration:
+            self.start(self.move(1, 0))
+
+
+if __name__ == "__main__":
+    parser = cli.parser(__doc__)
+    parser.add_argument("--radius", type=cli.number(1, 7000), default=100,
+                        metavar="N", help="in counts (100)")
+    parser.add_argument("--rate", type=cli.number(0.01, 1e4, float),
+                        default=100, metavar="HZ",
+                        help="reports a second, at most (100)")
+    parser.add_argument("--turns", type=cli.number(0, 1e9), default=0,
+                        metavar="N", help="then stay idle (0: never)")
+    parser.add_argument("--idle", action="store_true",
+                        help="move on SIGUSR1 only")
+    parser.add_argument("--report-log", type=cli.log_file, metavar="FILE",
+                        help="append 'dx dy' for each report sent")
+    cli.run(parser, Mouse)

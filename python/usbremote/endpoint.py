@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: MIT
+"""
+Endpoints other than 0 as a device author uses them: streams of packets.
+
+How the guest's transfer is cut into requests is its host controller's
+business; what is sent and read here is the same with all of them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Deque, Optional, Protocol
+
+from ._proto import Status, SubmitFlag
+from .errors import LocalError, TransferAborted, TransferEnded
+from .runtime import Runtime, Waiter
+from .session import Request
+
+
+class Line(Protocol):
+    """What an endpoint needs from the port; see Port."""
+
+    runtime: Runtime
+
+    def complete(self, request: Request, status: Status = Status.OK,
+                 data: bytes = b"", length: Optional[int] = None) -> bool: ...
+
+
+class Pipe:
+    """
+    What both directions have in common.
+
+    Requests of the guest wait in `parked` until there is an answer;
+    `halted` answers STALL until the guest's CLEAR_FEATURE(ENDPOINT_HALT).
+    """
+
+    def __init__(self, line: Line, address: int) -> None:
+        self.line = line
+        self.address = address
+        self.max_packet = 0
+        self.halted = False
+        self.parked: Deque[Request] = deque()
+        self._takers: Deque[Waiter] = deque()
+
+    # called by the device
+
+    def submitted(self, request: Request) -> None:
+        """The guest wants something."""
+        if self.halted:
+            self.line.complete(request, Status.STALL)
+            return
+        self.parked.append(request)
+        self.pump()
+
+    def cancelled(self, request: Request) -> None:
+        """It does not want it any more; the session has answered."""
+        if request in self.parked:
+            self.parked.remove(request)
+
+    def abort(self, why: str) -> None:
+        """Reset, unplugged, or another setting: who waits gets an error."""
+        self.parked.clear()
+        self.halted = False
+        for waiter in self.waiters():
+            if not waiter.done():
+                waiter.set_exception(TransferAborted(why))
+        self._takers.clear()
+
+    def waiters(self) -> "list[Waiter]":
+        return list(self._takers)
+
+    def pump(self) -> None:
+        """Serve what is parked with what there is."""
+        while self.parked and self._takers:
+            taker = self._takers.popleft()
+            if not taker.done():
+                taker.set_result(self.parked.popleft())
+
+    # for device authors
+
+    def halt(self) -> None:
+        """Answer STALL, also to what is parked, until the guest clears it."""
+        self.halted = True
+        while self.parked:
+            self.line.complete(self.parked.popleft(), Status.STALL)
+
+    def clear_halt(self) -> None:
+        """CLEAR_FEATURE(ENDPOINT_HALT) does this."""
+        self.halted = False
+
+    async def next_request(self) -> Request:
+        """
+        The next request itself, to be answered with answer(); goes before
+        whatever else reads or sends on this endpoint.
+
+        Raises TransferAborted.
+        """
+        waiter = self.line.runtime.waiter()
+        self._takers.append(waiter)
+        self.pump()
+        request: Request = await waiter
+        return request
+
+    def answer(self, request: Request, status: Status = Status.OK,
+               data: bytes = b"", length: Optional[int] = None) -> bool:
+        """
+        Answer a request of next_request(), in any way, see
+        PeerSession.complete(); returns False when the guest no longer
+        wants it.
+        """
+        return self.line.complete(request, status, data, length)
+
+
+class _Sending:
+    """
+    One send(): its bytes, how many went, and who waits.
+
+    short: its last packet ends the transfer; zlp: an empty one after the
+    last shall.
+    """
+
+    __slots__ = ("data", "at", "short", "zlp", "waiter")
+
+    def __init__(self, data: bytes, short: bool, zlp: bool,
+                 waiter: Waiter) -> None:
+        self.data, self.at, self.waiter = data, 0, waiter
+        self.short, self.zlp = short, zlp and not short
+
+
+class InEndpoint(Pipe):
+    """Bytes for the guest."""
+
+    def __init__(self, line: Line, address: int) -> None:
+        super().__init__(line, address)
+        self._queue: Deque[_Sending] = deque()
+
+    def waiters(self) -> "list[Waiter]":
+        return super().waiters() + [s.waiter for s in self._queue]
+
+    def abort(self, why: str) -> None:
+        super().abort(why)
+        self._queue.clear()
+
+    async def send(self, data: bytes, zlp: bool = False) -> None:
+        """
+        Send bytes; returns when all of them are in COMPLETEs.
+
+        They go out over as many of the guest's requests as it takes, cut by
+        what each asks for.  The transfer ends, as on a bus, with a packet
+        shorter than the endpoint's largest; zlp adds an empty one where the
+        length is a multiple of it.  Without that end the bytes stay part
+        of a transfer that the next send() goes on with, and the rest of a
+        larger request waits for it.  No data at all is an empty packet.
+
+        Raises TransferAborted on a bus reset, another configuration or
+        setting, or when unplugged; what was not sent is dropped.
+        """
+        size = self.max_packet & 0x7ff
+        short = not data or not size or len(data) % size != 0
+        sending = _Sending(bytes(data), short, zlp,
+                           self.line.runtime.waiter())
+        self._queue.append(sending)
+        self.pump()
+        try:
+            await sending.waiter
+        finally:
+            if sending in self._queue:
+                self._queue.remove(sending)
+
+    def pump(self) -> None:
+        super().pump()
+        while self.parked and self._queue and self._serve(self.parked[0]):
+            pass
+
+    def _serve(self, request: Request) -> bool:
+        """Answer one request; False when there is not enough for it yet."""
+        want = request.submit.length
+        used, have, ended = [], 0, False
+        for sending in self._queue:
+            part = sending.data[sending.at:sending.at + want - have]
+            used.append((sending, part))
+            have += len(part)
+            whole = sending.at + len(part) == len(sending.data)
+            ended = whole and (sending.short or
+                               (sending.zlp and have < want))
+            if ended or have == want:
+                break
+        if not ended and have < want:
+            return False
+        self.parked.popleft()
+        data = b"".join(part for _, part in used)
+        if self.line.complete(request, Status.OK, data):
+            for sending, part in used:
+                self._sent(sending, len(part), ended)
+        return True
+
+    def _sent(self, sending: _Sending, count: int, ended: bool) -> None:
+        """So many of its bytes are answered, and the transfer ended or not."""
+        sending.at += count
+        if sending.at < len(sending.data) or (sending.zlp and not ended):
+            return
+        self._queue.remove(sending)
+        if not sending.waiter.done():
+            sending.waiter.set_result(None)
+
+
+class OutEndpoint(Pipe):
+    """Bytes from the guest; a request is answered once they were read."""
+
+    def __init__(self, line: Line, address: int) -> None:
+        super().__init__(line, address)
+        self._reader: Optional[Waiter] = None
+        self._carried = 0
+
+    def submitted(self, request: Request) -> None:
+        if request.submit.flags & SubmitFlag.RETRY:
+            request.carried = self._carried
+        self._carried = 0
+        super().submitted(request)
+
+    def cancelled(self, request: Request) -> None:
+        """What was consumed of it does not come again, the rest may."""
+        super().cancelled(request)
+        if request.consumed and self.max_packet & 0x7ff:
+            self._carried = ((request.carried + request.consumed)
+                             % (self.max_packet & 0x7ff))
+
+    def waiters(self) -> "list[Waiter]":
+        return super().waiters() + ([self._reader] if self._reader else [])
+
+    def pump(self) -> None:
+        super().pump()
+        if self.parked and self._reader and not self._reader.done():
+            self._reader.set_result(None)
+
+    async def _request(self) -> Request:
+        """Wait until a request is parked; it stays there."""
+        while not self.parked:
+            if self._reader is not None:
+                raise LocalError(f"two readers of endpoint "
+                                 f"0x{self.address:02x}")
+            self._reader = self.line.runtime.waiter()
+            try:
+                await self._reader
+            finally:
+                self._reader = None
+        return self.parked[0]
+
+    def _take(self, request: Request, want: int) -> bytes:
+        """Up to `want` of its bytes; answer it when none are left."""
+        data = request.submit.data
+        part = data[request.consumed:request.consumed + want]
+        request.consumed += len(part)
+        if request.consumed == len(data):
+            self.parked.popleft()
+            self.line.complete(request)
+        return part
+
+    def _is_short(self, request: Request) -> bool:
+        """Whether its last packet is short and ends the transfer."""
+        size, length = self.max_packet & 0x7ff, request.submit.length
+        return (not length or not size
+                or (request.carried + length) % size != 0)
+
+    async def read_transfer(self, limit: int = 1 << 24) -> bytes:
+        """
+        Read up to the end of the transfer: a packet shorter than the
+        endpoint's largest, or an empty one.
+
+        Raises TransferAborted as send() does, LocalError when it grows
+        beyond limit bytes.
+        """
+        parts, have = [], 0
+        while True:
+            request = await self._request()
+            short = self._is_short(request)
+            parts.append(self._take(request, request.submit.length))
+            have += len(parts[-1])
+            if have > limit:
+                raise LocalError(f"a transfer of more than {limit} bytes")
+            if short:
+                return b"".join(parts)
+
+    async def read_exactly(self, count: int) -> bytes:
+        """
+        Read this many bytes, of one transfer that may go on after them.
+        An empty packet before the first byte is passed over: it ended the
+        transfer before.
+
+        Raises TransferEnded, with what there was, when a short packet comes
+        first, and TransferAborted as send() does.
+        """
+        parts, have = [], 0
+        while have < count:
+            request = await self._request()
+            short = self._is_short(request)
+            part = self._take(request, count - have)
+            parts.append(part)
+            have += len(part)
+            done = not request.pending
+            if short and done and have < count and have:
+                raise TransferEnded(b"".join(parts), count)
+        return b"".join(parts)

@@ -1,0 +1,391 @@
+# SPDX-License-Identifier: MIT
+"""
+Sockets and asyncio: the only file of the package with either.
+
+serve() connects or listens, keeps a Port fed, and returns or raises when
+it is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import stat
+from dataclasses import dataclass
+from typing import (Any, Callable, Coroutine, Dict, Generator, List, Optional,
+                    Set)
+
+from .device import Device
+from .errors import (ConnectionLost, LocalError, NotUsbRemote,
+                     ProtocolViolation, Refused, RemoteError)
+from .port import Factory, Port
+from .session import Closed, Counters, PeerSession
+from ._proto import ByeReason
+
+log = logging.getLogger(__name__)
+
+FIRST_DELAY = 0.1               # seconds between attempts to connect
+LAST_DELAY = 2.0
+CLOSE_TIME = 1.0                # seconds that the last bytes may take
+
+
+class NoConnection(ConnectionLost):
+    """There is nothing to connect to, not yet or not any more."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """unix:PATH (then port is 0) or tcp:HOST:PORT."""
+
+    text: str
+    host: str
+    port: int = 0
+
+    @property
+    def is_unix(self) -> bool:
+        return self.text.startswith("unix:")
+
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        """Raises LocalError with what is wrong."""
+        kind, _, rest = text.partition(":")
+        if kind == "unix" and rest:
+            return cls(text, rest)
+        host, _, port = rest.rpartition(":")
+        if kind == "tcp" and host and port.isdigit() and int(port) < 65536:
+            return cls(text, host.strip("[]"), int(port))
+        raise LocalError(f"bad address '{text}': it must be unix:PATH or "
+                         "tcp:HOST:PORT")
+
+
+class AsyncioRuntime:
+    """A Runtime (see runtime.py) on the running loop."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._tasks: "Set[asyncio.Task[Any]]" = set()
+
+    def now(self) -> float:
+        return self._loop.time()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def waiter(self) -> "asyncio.Future[Any]":
+        return self._loop.create_future()
+
+    def spawn(self, coroutine: Coroutine[Any, Any, Any]
+              ) -> "asyncio.Task[Any]":
+        task = self._loop.create_task(coroutine)
+        self._tasks.add(task)   # the loop itself keeps no reference
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+class Link(asyncio.Protocol):
+    """One connection: bytes between a socket and a Port."""
+
+    def __init__(self, port: Port, timeout: Optional[float]) -> None:
+        self.port = port
+        self.greeted = False
+        self.ended: "asyncio.Future[None]" = (
+            asyncio.get_running_loop().create_future())
+        self.closed: Optional[Closed] = None
+        self._transport: Optional[asyncio.Transport] = None
+        self._timeout = timeout
+        self._timer: Optional[asyncio.TimerHandle] = None
+        port.on_closed = self._on_closed
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        if self._timeout is not None:
+            self._timer = asyncio.get_running_loop().call_later(
+                self._timeout, self._too_late)
+        self.port.start(self._write)
+
+    def data_received(self, data: bytes) -> None:
+        self.port.receive(data)
+        if self.port.session.hello is not None:
+            self.greeted = True
+            self._stop_timer()
+
+    def connection_lost(self, exc: Optional[Exception]) -> None:
+        self._stop_timer()
+        if exc is not None and self.closed is None:
+            self._read_last_words()
+        self.port.eof()
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    def _read_last_words(self) -> None:
+        """
+        Take what was sent before the connection broke: a failed write ends
+        it before the bytes that say why were read.
+        """
+        assert self._transport is not None
+        sock = self._transport.get_extra_info("socket")
+        with contextlib.suppress(OSError):
+            while self.closed is None:
+                data = os.read(sock.fileno(), 1 << 16)
+                if not data:
+                    break
+                self.port.receive(data)
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def _on_closed(self, closed: Closed) -> None:
+        self.closed = self.closed or closed
+        if self._transport is not None:
+            self._transport.close()
+            asyncio.get_running_loop().call_later(
+                CLOSE_TIME, self._transport.abort)
+
+    def _too_late(self) -> None:
+        self.closed = Closed(ConnectionLost(
+            f"nothing that speaks usb-remote answered within "
+            f"{self._timeout:g} s"))
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def result(self) -> Closed:
+        """
+        How it ended; raises the RemoteError that ended it.  A violation
+        names the side that committed it.
+        """
+        closed = self.closed or Closed(ConnectionLost("lost the connection"))
+        error = closed.error
+        if isinstance(error, ProtocolViolation) and not isinstance(
+                error, NotUsbRemote):
+            raise RemoteError(f"the other side broke the protocol: {error}"
+                              if self.greeted else str(error)) from error
+        if error is not None:
+            raise error
+        return closed
+
+
+class Server:
+    """
+    Runs devices over one address until told to stop.
+
+    factory makes a device per connection from QEMU's HELLO.  With
+    reconnect, a lost connection, a removed device and nothing to connect
+    to are waited for instead of ending it.  timeout: seconds that QEMU may
+    take to say HELLO.
+    """
+
+    def __init__(self, factory: Factory, address: Address,
+                 listen: bool = False, reconnect: bool = False,
+                 timeout: Optional[float] = 10.0,
+                 counters: Optional[Counters] = None) -> None:
+        self.factory, self.address = factory, address
+        self.listen, self.reconnect = listen, reconnect
+        self.timeout = timeout
+        self.counters = counters or Counters()
+        self.links: List[Link] = []
+        self._stop: "Optional[asyncio.Future[None]]" = None
+
+    def devices(self) -> List[Device]:
+        """Those of the present connections."""
+        return [link.port.device for link in self.links if link.port.device]
+
+    def stop(self) -> None:
+        """End all connections in order and have run() return None."""
+        if self._stop is not None and not self._stop.done():
+            self._stop.set_result(None)
+
+    async def run(self, on_start: Callable[[], None] = lambda: None
+                  ) -> Optional[Closed]:
+        """
+        Connect or listen; returns None after stop(), and how the only
+        connection ended without reconnect.
+
+        Raises LocalError for an address that cannot be used, RemoteError
+        for what ended the connection.
+        """
+        self._stop = asyncio.get_running_loop().create_future()
+        on_start()
+        try:
+            return await (self._run_listen() if self.listen
+                          else self._run_connect())
+        finally:
+            for link in list(self.links):
+                link.port.close()
+                await link.ended
+
+    def _new_link(self) -> Link:
+        session = PeerSession(counters=self.counters)
+        link = Link(Port(AsyncioRuntime(), self.factory, session),
+                    self.timeout)
+        self.links.append(link)
+        link.ended.add_done_callback(lambda _: self.links.remove(link))
+        return link
+
+    async def _until_stop(self, *others: "asyncio.Future[Any]",
+                          timeout: Optional[float] = None) -> bool:
+        """Wait for stop() or one of others; returns whether it was stop()."""
+        assert self._stop is not None
+        await asyncio.wait({self._stop, *others}, timeout=timeout,
+                           return_when=asyncio.FIRST_COMPLETED)
+        return self._stop.done()
+
+    # connecting
+
+    async def _run_connect(self) -> Optional[Closed]:
+        delay = FIRST_DELAY
+        while True:
+            link = self._new_link()
+            try:
+                closed = await self._connect_once(link)
+                if closed is None or not self.reconnect:
+                    return closed
+                log.warning("%s: %s; connecting again", self.address.text,
+                            farewell(closed))
+            except ConnectionLost as err:
+                if not self.reconnect:
+                    raise
+                log.info("%s: %s; trying again", self.address.text, err)
+            finally:
+                if link in self.links and not link.ended.done() and (
+                        link.port.session.hello is None):
+                    self.links.remove(link)
+            delay = FIRST_DELAY if link.greeted else min(2 * delay,
+                                                         LAST_DELAY)
+            if await self._until_stop(timeout=delay):
+                return None
+
+    async def _connect_once(self, link: Link) -> Optional[Closed]:
+        loop = asyncio.get_running_loop()
+        address = self.address
+        try:
+            if address.is_unix:
+                check_socket(address.host)
+                opening = loop.create_unix_connection(
+                    lambda: link, address.host)
+            else:
+                opening = loop.create_connection(
+                    lambda: link, address.host, address.port)
+            task = asyncio.ensure_future(opening)
+            if await self._until_stop(task) and not task.done():
+                task.cancel()
+                return None
+            set_no_delay(task.result()[0])
+        except OSError as err:
+            raise NoConnection(f"cannot connect: {reason(err)}") from None
+        if await self._until_stop(link.ended):
+            return None
+        return link.result()
+
+    # listening
+
+    async def _run_listen(self) -> Optional[Closed]:
+        first: "asyncio.Future[Link]" = (
+            asyncio.get_running_loop().create_future())
+
+        def connected() -> Link:
+            link = self._new_link()
+            link.ended.add_done_callback(lambda _: self._ended(link, first))
+            return link
+
+        server = await self._open_server(connected)
+        try:
+            if await self._until_stop(first):
+                return None
+            return first.result().result()
+        finally:
+            server.close()
+            if self.address.is_unix:
+                with contextlib.suppress(OSError):
+                    os.unlink(self.address.host)
+
+    def _ended(self, link: Link, first: "asyncio.Future[Link]") -> None:
+        if not self.reconnect:
+            if not first.done():
+                first.set_result(link)
+            return
+        try:
+            log.info("%s: %s", self.address.text, farewell(link.result()))
+        except RemoteError as err:
+            log.warning("%s: %s", self.address.text, err)
+
+    async def _open_server(self, factory: Callable[[], Link]
+                           ) -> asyncio.AbstractServer:
+        loop = asyncio.get_running_loop()
+        try:
+            if self.address.is_unix:
+                remove_dead_socket(self.address.host)
+                return await loop.create_unix_server(factory,
+                                                     self.address.host)
+            return await loop.create_server(factory, self.address.host,
+                                            self.address.port)
+        except OSError as err:
+            raise LocalError(f"cannot listen: {reason(err)}") from None
+
+
+def farewell(closed: Closed) -> str:
+    """A sentence about a connection that ended in order."""
+    text = ("QEMU removed the device" if closed.bye is ByeReason.REMOVED
+            else "QEMU said goodbye")
+    return f"{text} ({closed.text})" if closed.text else text
+
+
+def reason(err: OSError) -> str:
+    """What went wrong, without the address that asyncio adds."""
+    known = (err.errno or 0) > 0
+    return os.strerror(err.errno or 0) if known else err.strerror or str(err)
+
+
+def check_socket(path: str) -> None:
+    """Raises LocalError when something else than a socket is there."""
+    with contextlib.suppress(OSError):
+        if not stat.S_ISSOCK(os.stat(path).st_mode):
+            raise LocalError(f"cannot connect: {path} is not a socket")
+
+
+def remove_dead_socket(path: str) -> None:
+    """Take away a socket that nobody listens on; raises LocalError."""
+    if not os.path.exists(path):
+        return
+    if not stat.S_ISSOCK(os.stat(path).st_mode):
+        raise LocalError(f"cannot listen: {path} is there and not a socket")
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+        else:
+            raise LocalError(f"cannot listen: {path} is in use")
+
+
+def set_no_delay(transport: asyncio.BaseTransport) -> None:
+    """A small answer must not wait for the one before it."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def serve(server: Server, signals: Dict[signal.Signals, Callable[[], None]]
+          ) -> Optional[Closed]:
+    """
+    Run a server on a loop of its own until it ends or SIGINT or SIGTERM
+    arrives; other signals call what they are given.
+    """
+    async def main() -> Optional[Closed]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, server.stop)
+        for number, call in signals.items():
+            loop.add_signal_handler(number, call)
+        return await server.run()
+
+    return asyncio.run(main())

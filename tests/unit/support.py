@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Paths, vectors and devices that several tests use."""
+
+import argparse
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PYTHON = ROOT / "python"
+VECTORS = ROOT / "tests/vectors"
+MOUSE = ROOT / "examples/mouse.py"
+HEADER = ROOT / "hw/usb/remote-proto.h"
+
+sys.path.insert(0, str(PYTHON))
+sys.dont_write_bytecode = True
+# for the programs that tests start
+os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+
+
+def vector_lines(name):
+    """Lines of a vector file as lists of their columns."""
+    for line in (VECTORS / name).read_text().splitlines():
+        if line and not line.startswith("#"):
+            yield [column.strip() for column in line.split("|")]
+
+
+def number_or_bytes(text):
+    """A value of a vector: x:HEX or a number."""
+    return bytes.fromhex(text[2:]) if text.startswith("x:") else int(text, 0)
+
+
+def load_mouse():
+    """examples/mouse.py as a module."""
+    spec = importlib.util.spec_from_file_location("mouse", MOUSE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def mouse_options(**options):
+    """What the command line of the mouse gives it."""
+    defaults = {"radius": 100, "rate": 100, "turns": 0, "idle": False,
+                "report_log": None}
+    return argparse.Namespace(**{**defaults, **options})
+
+
+class SocketQemu:
+    """QEMU's end over a real socket, blocking, each wait at most 20 s."""
+
+    def __init__(self, sock, **options):
+        from usbremote.testing import QemuSession
+        self.sock = sock
+        self.sock.settimeout(20)
+        self.qemu = QemuSession(**options)
+
+    def until(self, kind):
+        """The next message of this kind; earlier ones are dropped."""
+        while True:
+            self.flush()
+            data = self.sock.recv(65536)
+            if not data:
+                raise EOFError(f"no {kind.__name__} came")
+            for message in self.qemu.receive(data):
+                if isinstance(message, kind):
+                    return message
+
+    def flush(self):
+        data = self.qemu.data_to_send()
+        if data:
+            self.sock.sendall(data)
+
+    def plug_in(self):
+        """Handshake, ATTACHED, a bus reset."""
+        from usbremote.codec import Attach
+        attach = self.until(Attach)
+        self.qemu.attached()
+        self.qemu.reset()
+        self.flush()
+        return attach
+
+    def control(self, setup):
+        from usbremote.codec import Complete
+        self.qemu.control(setup)
+        return self.until(Complete)
+
+    def close(self):
+        self.sock.close()

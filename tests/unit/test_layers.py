@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The package's layers: who imports what, on which Pythons."""
+
+import ast
+import subprocess
+import sys
+import unittest
+
+from support import MOUSE, PYTHON
+
+PACKAGE = PYTHON / "usbremote"
+# The only file with I/O, and the one that starts it.
+TRANSPORT, CLI = "usbremote.transport", "usbremote.cli"
+IO = {"asyncio", "socket", "select", "selectors", "socketserver", "ssl",
+      "subprocess", "threading", "multiprocessing", "concurrent", "http"}
+# logging loads threading
+LOADED = IO - {"threading"}
+
+
+def modules():
+    """(module name, path) of the whole package."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = ".".join(path.relative_to(PYTHON).with_suffix("").parts)
+        yield name.replace(".__init__", ""), path
+
+
+def imported(path):
+    """Top-level names of the modules that a file imports, wherever."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module.split(".")[0]
+
+
+class Imports(unittest.TestCase):
+    def test_only_the_transport_has_io(self):
+        for name, path in modules():
+            with self.subTest(name):
+                found = IO & set(imported(path))
+                if name == TRANSPORT:
+                    self.assertIn("asyncio", found)
+                else:
+                    self.assertEqual(found, set())
+
+    def test_importing_the_rest_loads_no_io(self):
+        names = [name for name, _ in modules()
+                 if name not in (TRANSPORT, CLI)]
+        self.assertIn("usbremote.session", names)
+        self.assertIn("usbremote.device", names)
+        source = (f"import sys; sys.path.insert(0, {str(PYTHON)!r})\n"
+                  f"import {', '.join(names)}\n"
+                  f"print(*({LOADED!r} & set(sys.modules)))")
+        done = subprocess.run([sys.executable, "-I", "-S", "-c", source],
+                              text=True, capture_output=True, check=True,
+                              timeout=60)
+        self.assertEqual(done.stdout.strip(), "")
+
+    def test_nothing_but_the_standard_library(self):
+        if not hasattr(sys, "stdlib_module_names"):
+            self.skipTest("this Python does not list its library")
+        for name, path in (*modules(), ("mouse", MOUSE)):
+            with self.subTest(name):
+                self.assertLessEqual(
+                    set(imported(path)),
+                    sys.stdlib_module_names | {"usbremote"})
+
+    def test_no_star_imports(self):
+        for name, path in (*modules(), ("mouse", MOUSE)):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ImportFrom):
+                    self.assertNotIn("*", [a.name for a in node.names], name)
+
+
+class Syntax(unittest.TestCase):
+    def test_it_is_python_3_9(self):
+        for name, path in (*modules(), ("mouse", MOUSE)):
+            with self.subTest(name):
+                ast.parse(path.read_text(), feature_version=(3, 9))
+
+    def test_every_file_has_its_licence_and_docstring(self):
+        for name, path in (*modules(), ("mouse", MOUSE)):
+            with self.subTest(name):
+                text = path.read_text()
+                self.assertIn("SPDX-License-Identifier: MIT", text[:100])
+                self.assertTrue(ast.get_docstring(ast.parse(text)))
+
+    def test_every_public_class_has_a_docstring(self):
+        for name, path in modules():
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ClassDef) and node.name[0] != "_":
+                    with self.subTest(f"{name}.{node.name}"):
+                        self.assertTrue(ast.get_docstring(node))
+
+
+if __name__ == "__main__":
+    unittest.main()
