@@ -1,0 +1,415 @@
+/*
+ * usb-remote cases: the guest gives up a transfer, or seems to
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "usb-remote-rig.h"
+
+#define DEPTH   8
+
+/* A guest that lets UHCI notice what it has taken out */
+static Rig *rig_new_patient(const UsbHcDriver *drv)
+{
+    Rig *rig = rig_new_plugged(drv);
+
+    rig->hc->linger = 40;
+    return rig;
+}
+
+static void cancel_reaches_the_peer(Rig *rig, UsbHcEndpoint *ep)
+{
+    UsbHcTransfer *xfer = usbhc_submit(ep, "data", 4);
+    PeerMessage *m = rig_submit(rig, ep->address), *cancel;
+
+    usbhc_cancel(xfer);
+    g_assert_cmpint(xfer->status, ==, USBHC_CANCELLED);
+    usbhc_transfer_free(xfer);
+    usbhc_ep_close(ep);
+    cancel = peer_expect(rig->peer, USB_REMOTE_MSG_CANCEL);
+    g_assert_cmpint(cancel->head.id, ==, m->head.id);
+    peer_message_free(cancel);
+    peer_message_free(m);
+    rig_run(rig, 5);
+    g_assert_cmpint(rig_qom_number(rig, "in-flight"), ==, 0);
+}
+
+static void cancelled_out_is_told(const void *opaque)
+{
+    Rig *rig = rig_new_patient(opaque);
+
+    cancel_reaches_the_peer(rig, rig->bulk_out);
+    rig->bulk_out = NULL;
+    rig_free(rig);
+}
+
+/*
+ * A packet that was answered NAK leaves without a word: the next one on its
+ * endpoint is what shows that it has gone.
+ */
+static void cancelled_nak_out_is_told_by_the_next(const void *opaque)
+{
+    Rig *rig = rig_new_patient(opaque);
+    UsbHcTransfer *xfer = usbhc_submit(rig->int_out, "data", 4);
+    PeerMessage *m = rig_submit(rig, PEER_INT_OUT), *next, *cancel;
+
+    usbhc_cancel(xfer);
+    usbhc_transfer_free(xfer);
+    xfer = usbhc_submit(rig->int_out, "other", 5);
+    cancel = peer_expect(rig->peer, USB_REMOTE_MSG_CANCEL);
+    g_assert_cmpint(cancel->head.id, ==, m->head.id);
+    next = rig_submit(rig, PEER_INT_OUT);
+    g_assert_cmpmem(peer_submit_data(next), peer_submit_length(next),
+                    "other", 5);
+    peer_answer_ok(rig->peer, next, NULL, 5);
+    g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_OK);
+    usbhc_transfer_free(xfer);
+    peer_message_free(cancel);
+    peer_message_free(m);
+    rig_free(rig);
+}
+
+static void cancelled_in_is_told(const void *opaque)
+{
+    Rig *rig = rig_new_patient(opaque);
+
+    cancel_reaches_the_peer(rig, rig->bulk_in);
+    rig->bulk_in = NULL;
+    rig_free(rig);
+}
+
+static void cancelled_control_is_told_at_once(const void *opaque)
+{
+    static const uint8_t setup[8] = { 0xc0, 1, 0, 0, 0, 0, 8, 0 };
+    Rig *rig = rig_new_patient(opaque);
+    UsbHcTransfer *xfer;
+    PeerMessage *m;
+    uint8_t config;
+
+    rig->peer->auto_control = false;
+    xfer = usbhc_submit_control(rig->dev, setup, NULL);
+    m = rig_submit(rig, 0);
+    usbhc_cancel(xfer);
+    usbhc_transfer_free(xfer);
+    rig->peer->auto_control = true;
+    g_assert_cmpint(usbhc_control(rig->dev, 0x80, 8, 0, 0, &config, 1, NULL),
+                    ==, USBHC_OK);
+    g_assert_cmpint(config, ==, 1);
+    peer_expect_free(rig->peer, USB_REMOTE_MSG_CANCEL);
+    peer_message_free(m);
+    rig_free(rig);
+}
+
+/* What was answered before the CANCEL arrived is the next transfer's. */
+static void late_in_goes_to_the_next(const void *opaque)
+{
+    Rig *rig = rig_new_patient(opaque);
+    UsbHcTransfer *xfer = usbhc_submit(rig->bulk_in, NULL, 64);
+    PeerMessage *m = rig_submit(rig, PEER_BULK_IN);
+
+    rig->peer->auto_cancel = false;
+    usbhc_cancel(xfer);
+    usbhc_transfer_free(xfer);
+    peer_answer_ok(rig->peer, m, "late", 4);
+    rig_run(rig, 20);
+    xfer = usbhc_submit(rig->bulk_in, NULL, 64);
+    g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_SHORT);
+    g_assert_cmpmem(xfer->data, xfer->actual, "late", 4);
+    usbhc_transfer_free(xfer);
+    g_assert_cmpint(rig->peer->cancels, <=, 1);
+    rig_free(rig);
+}
+
+/* It ends that transfer, as a short packet does on the bus. */
+static void late_short_packet_ends_the_next(const void *opaque)
+{
+    Rig *rig = rig_new_patient(opaque);
+    UsbHcTransfer *xfer = usbhc_submit(rig->bulk_in, NULL, 13);
+    PeerMessage *m = rig_submit(rig, PEER_BULK_IN);
+
+    rig->peer->auto_cancel = false;
+    usbhc_cancel(xfer);
+    usbhc_transfer_free(xfer);
+    peer_answer_ok(rig->peer, m, "thirteenbytes", 13);
+    rig_run(rig, 20);
+    xfer = usbhc_submit(rig->bulk_in, NULL, 64);
+    g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_SHORT);
+    g_assert_cmpmem(xfer->data, xfer->actual, "thirteenbytes", 13);
+    usbhc_transfer_free(xfer);
+    rig_free(rig);
+}
+
+static void late_packet_too_large_is_babble(const void *opaque)
+{
+    Rig *rig = rig_new_patient(opaque);
+    UsbHcTransfer *xfer = usbhc_submit(rig->bulk_in, NULL, 13);
+    PeerMessage *m = rig_submit(rig, PEER_BULK_IN);
+
+    rig->peer->auto_cancel = false;
+    usbhc_cancel(xfer);
+    usbhc_transfer_free(xfer);
+    peer_answer_ok(rig->peer, m, "thirteenbytes", 13);
+    rig_run(rig, 20);
+    xfer = usbhc_submit(rig->bulk_in, NULL, 8);
+    g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_BABBLE);
+    usbhc_transfer_free(xfer);
+    rig_free(rig);
+}
+
+static void late_in_is_dropped_by_clear_halt(const void *opaque)
+{
+    Rig *rig = rig_new_patient(opaque);
+    UsbHcTransfer *xfer = usbhc_submit(rig->bulk_in, NULL, 64);
+    PeerMessage *m = rig_submit(rig, PEER_BULK_IN);
+
+    rig->peer->auto_cancel = false;
+    usbhc_cancel(xfer);
+    usbhc_transfer_free(xfer);
+    peer_answer_ok(rig->peer, m, "late", 4);
+    rig_run(rig, 5);
+    usbhc_control(rig->dev, 2, 1, 0, PEER_BULK_IN, NULL, 0, NULL);
+    xfer = usbhc_submit(rig->bulk_in, NULL, 64);
+    peer_answer_ok(rig->peer, rig_submit(rig, PEER_BULK_IN), "new", 3);
+    g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_SHORT);
+    g_assert_cmpmem(xfer->data, xfer->actual, "new", 3);
+    usbhc_transfer_free(xfer);
+    rig_free(rig);
+}
+
+/* One of eight is cancelled; each byte of the others arrives once. */
+static void one_of_many_out(Rig *rig, unsigned victim)
+{
+    uint32_t mps = rig->bulk_out->mps;
+    g_autofree uint8_t *data = g_malloc(DEPTH * mps);
+    UsbHcTransfer *xfer[DEPTH];
+    unsigned seen[DEPTH] = { 0 }, i;
+
+    for (i = 0; i < DEPTH; i++) {
+        memset(data + i * mps, 'a' + i, mps);
+        xfer[i] = usbhc_submit(rig->bulk_out, data + i * mps, mps);
+    }
+    rig_run(rig, 3);
+    usbhc_cancel(xfer[victim]);
+    for (i = 0; i < DEPTH; ) {
+        PeerMessage *m = peer_take(rig->peer, USB_REMOTE_MSG_SUBMIT);
+
+        if (m) {
+            seen[peer_submit_data(m)[0] - 'a']++;
+            peer_answer_ok(rig->peer, m, NULL, mps);
+        } else if (xfer[i]->status != USBHC_PENDING) {
+            i++;
+        } else {
+            rig_step(rig);
+        }
+    }
+    rig_run(rig, 10);
+    for (i = 0; i < DEPTH; i++) {
+        if (i == victim) {
+            g_assert_cmpint(xfer[i]->status, ==, USBHC_CANCELLED);
+            g_assert_cmpint(seen[i], <=, 1);
+        } else {
+            g_assert_cmpint(xfer[i]->status, ==, USBHC_OK);
+            g_assert_cmpint(seen[i], ==, 1);
+        }
+        usbhc_transfer_free(xfer[i]);
+    }
+    peer_drop(rig->peer, USB_REMOTE_MSG_CANCEL);
+}
+
+static void out_bytes_are_sent_once(const void *opaque)
+{
+    unsigned victim;
+
+    for (victim = 0; victim < DEPTH; victim++) {
+        Rig *rig = rig_new_patient(opaque);
+
+        one_of_many_out(rig, victim);
+        rig_free(rig);
+    }
+}
+
+/* The host controller drops a queue that the guest still wants. */
+static void orphaned_out_is_adopted(const void *opaque)
+{
+    Rig *rig = rig_new_patient(opaque);
+    uint32_t mps = rig->bulk_out->mps;
+    g_autofree uint8_t *data = g_malloc0(mps);
+    UsbHcTransfer *a = usbhc_submit(rig->bulk_out, data, mps);
+    UsbHcTransfer *b = usbhc_submit(rig->bulk_out, data, mps);
+    PeerMessage *m[2];
+    unsigned before;
+
+    m[0] = rig_submit(rig, PEER_BULK_OUT);
+    m[1] = rig_submit(rig, PEER_BULK_OUT);
+    before = rig->peer->bulk_submits;
+    usbhc_cancel(b);
+    rig_run(rig, 5);
+    g_assert_cmpint(rig->peer->bulk_submits, ==, before);
+    g_assert_cmpint(rig_qom_number(rig, "adopted"), >=, 1);
+    peer_answer_ok(rig->peer, m[0], NULL, mps);
+    g_assert_cmpint(usbhc_wait(a), ==, USBHC_OK);
+    peer_message_free(m[1]);
+    usbhc_transfer_free(a);
+    usbhc_transfer_free(b);
+    peer_expect_free(rig->peer, USB_REMOTE_MSG_CANCEL);
+    rig_free(rig);
+}
+
+static void in_stream_survives_a_cancel(const void *opaque)
+{
+    Rig *rig = rig_new_patient(opaque);
+    uint32_t mps = rig->bulk_in->mps;
+    g_autofree uint8_t *data = g_malloc(mps);
+    UsbHcTransfer *xfer[DEPTH];
+    unsigned i, next = 0;
+
+    for (i = 0; i < DEPTH; i++) {
+        xfer[i] = usbhc_submit(rig->bulk_in, NULL, mps);
+    }
+    rig_run(rig, 3);
+    usbhc_cancel(xfer[3]);
+    for (i = 0; i < DEPTH; ) {
+        PeerMessage *m = peer_take(rig->peer, USB_REMOTE_MSG_SUBMIT);
+
+        if (m) {
+            memset(data, next++, mps);
+            peer_answer_ok(rig->peer, m, data, mps);
+        } else if (xfer[i]->status != USBHC_PENDING) {
+            i++;
+        } else {
+            rig_step(rig);
+        }
+    }
+    for (i = next = 0; i < DEPTH; i++) {
+        if (i != 3) {
+            g_assert_cmpint(xfer[i]->status, ==, USBHC_OK);
+            g_assert_cmpint(xfer[i]->data[0], ==, next);
+            next++;
+        }
+        usbhc_transfer_free(xfer[i]);
+    }
+    rig_free(rig);
+}
+
+static void unanswered_cancel_times_out(const void *opaque)
+{
+    Rig *rig = rig_new_patient(opaque);
+    UsbHcTransfer *xfer = usbhc_submit(rig->bulk_in, NULL, 64);
+
+    rig->peer->auto_cancel = false;
+    peer_expect_free(rig->peer, USB_REMOTE_MSG_SUBMIT);
+    usbhc_transfer_free(xfer);
+    usbhc_ep_close(rig->bulk_in);
+    peer_expect_free(rig->peer, USB_REMOTE_MSG_CANCEL);
+    qtest_clock_step(rig->qts, 11000 * (int64_t)USBHC_FRAME_NS);
+    peer_expect_error(rig->peer, USB_REMOTE_ERROR_TIMEOUT);
+    rig_expect_log(rig, "'dev0'");
+    rig_free(rig);
+}
+
+static void answer_in_spite_of_cancel(const void *opaque)
+{
+    Rig *rig = rig_new_patient(opaque);
+    UsbHcTransfer *xfer = usbhc_submit(rig->bulk_out, "data", 4);
+    PeerMessage *m = rig_submit(rig, PEER_BULK_OUT);
+
+    rig->peer->auto_cancel = false;
+    usbhc_transfer_free(xfer);
+    usbhc_ep_close(rig->bulk_out);
+    peer_expect_free(rig->peer, USB_REMOTE_MSG_CANCEL);
+    peer_answer_ok(rig->peer, m, NULL, 4);
+    rig_run(rig, 20);
+    g_assert_false(rig->peer->eof);
+    g_assert_cmpint(rig_qom_number(rig, "in-flight"), ==, 0);
+    rig_free(rig);
+}
+
+static void peer_that_never_reads(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+    g_autofree uint8_t *data = g_malloc0(16384);
+    size_t before = 0, rounds;
+
+    rig->peer->deaf = true;
+    for (rounds = 0; rounds < 400; rounds++) {
+        UsbHcTransfer *xfer = usbhc_submit(rig->bulk_out, data, 16384);
+
+        rig_step(rig);
+        usbhc_cancel(xfer);
+        usbhc_transfer_free(xfer);
+        if (rounds == 100) {
+            before = rig_rss(rig);
+        }
+    }
+    qtest_qmp_assert_success(rig->qts, "{ 'execute': 'query-status' }");
+    g_assert_cmpint(rig_rss(rig), <, before + 8 * 1024 * 1024);
+    peer_close(rig->peer);
+    rig->peer->deaf = false;
+    rig_expect_unplugged(rig);
+    rig->quiet = true;
+    rig_free(rig);
+}
+
+static void cancelled_transfers_do_not_add_up(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+    g_autofree uint8_t *data = g_malloc0(65536);
+    size_t before = 0, rounds;
+
+    for (rounds = 0; rounds < 600; rounds++) {
+        UsbHcTransfer *xfer = usbhc_submit(rig->bulk_out, data, 65536);
+
+        peer_message_free(rig_submit(rig, PEER_BULK_OUT));
+        usbhc_cancel(xfer);
+        usbhc_transfer_free(xfer);
+        xfer = usbhc_submit(rig->bulk_out, data, 1);
+        peer_answer_ok(rig->peer, rig_submit(rig, PEER_BULK_OUT), NULL, 1);
+        g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_OK);
+        usbhc_transfer_free(xfer);
+        peer_drop(rig->peer, USB_REMOTE_MSG_CANCEL);
+        if (rounds == 100) {
+            before = rig_rss(rig);
+        }
+    }
+    g_assert_cmpint(rig_qom_number(rig, "in-flight"), ==, 0);
+    g_assert_cmpint(rig_rss(rig), <, before + 8 * 1024 * 1024);
+    rig_free(rig);
+}
+
+void usb_remote_cancel_add(void)
+{
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(rig_drivers); i++) {
+        const UsbHcDriver *drv = rig_drivers[i];
+
+        if (drv->pipelined) {
+            rig_add(drv, "cancelled-out-is-told", cancelled_out_is_told);
+            rig_add(drv, "cancelled-in-is-told", cancelled_in_is_told);
+            rig_add(drv, "unanswered-cancel-times-out",
+                    unanswered_cancel_times_out);
+            rig_add(drv, "answer-in-spite-of-cancel",
+                    answer_in_spite_of_cancel);
+        }
+        rig_add(drv, "cancelled-nak-out-is-told-by-the-next",
+                cancelled_nak_out_is_told_by_the_next);
+        rig_add(drv, "cancelled-control-is-told-at-once",
+                cancelled_control_is_told_at_once);
+        rig_add(drv, "late-in-goes-to-the-next", late_in_goes_to_the_next);
+        rig_add(drv, "late-short-packet-ends-the-next",
+                late_short_packet_ends_the_next);
+        rig_add(drv, "late-packet-too-large-is-babble",
+                late_packet_too_large_is_babble);
+        rig_add(drv, "late-in-is-dropped-by-clear-halt",
+                late_in_is_dropped_by_clear_halt);
+        rig_add(drv, "out-bytes-are-sent-once", out_bytes_are_sent_once);
+        rig_add(drv, "in-stream-survives-a-cancel",
+                in_stream_survives_a_cancel);
+        rig_add(drv, "peer-that-never-reads", peer_that_never_reads);
+        if (drv->pipelined) {
+            rig_add(drv, "orphaned-out-is-adopted", orphaned_out_is_adopted);
+        }
+    }    rig_add(&usbhc_xhci, "cancelled-transfers-do-not-add-up",
+            cancelled_transfers_do_not_add_up);
+}

@@ -1,0 +1,337 @@
+/*
+ * What every usb-remote case stands on: QEMU, a controller, a peer
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qobject/qdict.h"
+#include "usb-remote-rig.h"
+
+#define FRAME_MS    1
+
+const UsbHcDriver *const rig_drivers[4] = {
+    &usbhc_xhci, &usbhc_uhci, &usbhc_ohci, &usbhc_ehci
+};
+
+static unsigned rigs;
+
+/* QEMU inherits stderr: while it starts, stderr is the log. */
+static QTestState *start_logged(const char *log, const char *args)
+{
+    int saved = dup(STDERR_FILENO);
+    int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    QTestState *qts;
+
+    g_assert_cmpint(fd, >=, 0);
+    fflush(stderr);
+    dup2(fd, STDERR_FILENO);
+    close(fd);
+    qts = qtest_init(args);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    return qts;
+}
+
+Rig *rig_new_bare(const UsbHcDriver *drv, const char *extra)
+{
+    Rig *rig = g_new0(Rig, 1);
+    g_autofree char *args = NULL;
+
+    rig->drv = drv;
+    rig->speeds = 1 << drv->best;
+    rig->dir = g_dir_make_tmp("usb-remote-XXXXXX", NULL);
+    g_assert_nonnull(rig->dir);
+    rig->path = g_strdup_printf("%s/peer%u", rig->dir, rigs++);
+    rig->log = g_strdup_printf("%s/log", rig->dir);
+    args = g_strdup_printf(
+        "-machine pc -nodefaults -device %s "
+        "-chardev socket,id=c0,path=%s,server=on,wait=off %s",
+        drv->device, rig->path, extra ?: "");
+    rig->qts = start_logged(rig->log, args);
+    rig->hc = usbhc_new(rig->qts, drv);
+    rig->peer = peer_new(rig_step, rig);
+    usbhc_set_idle(rig->hc, peer_pump, rig->peer);
+    return rig;
+}
+
+Rig *rig_new(const UsbHcDriver *drv, const char *options)
+{
+    g_autofree char *device = g_strdup_printf(
+        "-device usb-remote,chardev=c0,id=dev0,bus=hc.0%s", options ?: "");
+
+    return rig_new_bare(drv, device);
+}
+
+Rig *rig_new_peer(const UsbHcDriver *drv)
+{
+    Rig *rig = rig_new(drv, NULL);
+
+    rig_connect(rig);
+    return rig;
+}
+
+Rig *rig_new_plugged(const UsbHcDriver *drv)
+{
+    Rig *rig = rig_new_peer(drv);
+
+    rig_plug(rig);
+    return rig;
+}
+
+static char *log_text(Rig *rig)
+{
+    char *text = NULL;
+
+    g_assert_true(g_file_get_contents(rig->log, &text, NULL, NULL));
+    return text;
+}
+
+void rig_remove_dir(const char *path)
+{
+    GDir *dir = g_dir_open(path, 0, NULL);
+    const char *name;
+
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *file = g_build_filename(path, name, NULL);
+
+        unlink(file);
+    }
+    g_dir_close(dir);
+    rmdir(path);
+}
+
+void rig_free(Rig *rig)
+{
+    g_autofree char *text = NULL;
+
+    g_assert_true(qtest_probe_child(rig->qts));
+    usbhc_set_idle(rig->hc, NULL, NULL);
+    g_slist_free_full(rig->strays, (GDestroyNotify)usbhc_transfer_free);
+    usbhc_free(rig->hc);
+    qtest_quit(rig->qts);
+    text = log_text(rig);
+    if (!rig->quiet && *text) {
+        g_error("QEMU says: %s", text);
+    }
+    peer_free(rig->peer);
+    rig_remove_dir(rig->dir);
+    g_free(rig->dir);
+    g_free(rig->path);
+    g_free(rig->log);
+    g_free(rig);
+}
+
+/* Stages */
+
+void rig_connect(Rig *rig)
+{
+    peer_connect(rig->peer, rig->path);
+    peer_handshake(rig->peer);
+}
+
+void rig_configure(Rig *rig)
+{
+    const PeerDevice *d = &rig->peer->device;
+    UsbHcDevice *dev = rig->dev;
+
+    g_assert_cmpint(usbhc_control(dev, 0x80, 6, 0x200, 0, NULL, 255, NULL),
+                    ==, USBHC_SHORT);
+    g_assert_cmpint(usbhc_control(dev, 0x00, 9, 1, 0, NULL, 0, NULL), ==,
+                    USBHC_OK);
+    rig->int_in = usbhc_ep(dev, PEER_INT_IN, USBHC_INTERRUPT, d->int_mps,
+                           d->int_interval);
+    if (dev->speed != USBHC_LOW) {
+        rig->int_out = usbhc_ep(dev, PEER_INT_OUT, USBHC_INTERRUPT,
+                                d->int_mps, d->int_interval);
+        rig->bulk_in = usbhc_ep(dev, PEER_BULK_IN, USBHC_BULK, d->bulk_mps, 0);
+        rig->bulk_out = usbhc_ep(dev, PEER_BULK_OUT, USBHC_BULK, d->bulk_mps,
+                                 0);
+    }
+}
+
+void rig_plug(Rig *rig)
+{
+    peer_attach(rig->peer, rig->speeds);
+    rig->dev = usbhc_attach(rig->hc);
+    g_assert_cmpint(rig->dev->speed, ==, rig->peer->speed);
+    rig_configure(rig);
+}
+
+void rig_unplug_guest(Rig *rig)
+{
+    if (rig->dev) {
+        usbhc_close(rig->dev);
+    }
+    rig->dev = NULL;
+    rig->int_in = rig->int_out = rig->bulk_in = rig->bulk_out = NULL;
+}
+
+/* Time */
+
+void rig_step(void *opaque)
+{
+    Rig *rig = opaque;
+
+    usbhc_step(rig->hc, FRAME_MS * USBHC_FRAME_NS);
+}
+
+void rig_run(Rig *rig, unsigned ms)
+{
+    usbhc_run(rig->hc, (int64_t)ms * USBHC_FRAME_NS);
+}
+
+void rig_until(Rig *rig, bool (*done)(Rig *rig), const char *what)
+{
+    int64_t end = g_get_monotonic_time() +
+                  PEER_DEADLINE_S * G_TIME_SPAN_SECOND;
+
+    while (!done(rig)) {
+        if (g_get_monotonic_time() > end) {
+            g_error("%s: not within %d s", what, PEER_DEADLINE_S);
+        }
+        rig_step(rig);
+    }
+}
+
+/* The monitor */
+
+static QDict *qom_get(Rig *rig, const char *property)
+{
+    QDict *r = qtest_qmp(rig->qts, "{ 'execute': 'qom-get', 'arguments': "
+                         "{ 'path': 'dev0', 'property': %s } }", property);
+
+    g_assert_true(qdict_haskey(r, "return"));
+    return r;
+}
+
+bool rig_qom_bool(Rig *rig, const char *property)
+{
+    QDict *r = qom_get(rig, property);
+    bool value = qdict_get_bool(r, "return");
+
+    qobject_unref(r);
+    return value;
+}
+
+uint64_t rig_qom_number(Rig *rig, const char *property)
+{
+    QDict *r = qom_get(rig, property);
+    uint64_t value = qdict_get_int(r, "return");
+
+    qobject_unref(r);
+    return value;
+}
+
+void rig_device_add(Rig *rig)
+{
+    qtest_qmp_device_add(rig->qts, "usb-remote", "dev0",
+                         "{ 'bus': 'hc.0', 'chardev': 'c0' }");
+}
+
+void rig_stop(Rig *rig)
+{
+    qtest_qmp_assert_success(rig->qts, "{ 'execute': 'stop' }");
+}
+
+void rig_cont(Rig *rig)
+{
+    qtest_qmp_assert_success(rig->qts, "{ 'execute': 'cont' }");
+}
+
+/* What can be seen from outside */
+
+unsigned rig_log_count(Rig *rig, const char *text)
+{
+    g_autofree char *log = log_text(rig);
+    const char *at = log;
+    unsigned n = 0;
+
+    rig->quiet = true;
+    while ((at = strstr(at, text))) {
+        at += strlen(text);
+        n++;
+    }
+    return n;
+}
+
+void rig_expect_log(Rig *rig, const char *text)
+{
+    int64_t end = g_get_monotonic_time() +
+                  PEER_DEADLINE_S * G_TIME_SPAN_SECOND;
+
+    while (!rig_log_count(rig, text)) {
+        if (g_get_monotonic_time() > end) {
+            g_autofree char *log = log_text(rig);
+
+            g_error("'%s' is not in the log: %s", text, log);
+        }
+        rig_step(rig);
+    }
+}
+
+static bool port_is_empty(Rig *rig)
+{
+    return usbhc_find_port(rig->hc) < 0;
+}
+
+void rig_expect_unplugged(Rig *rig)
+{
+    rig_until(rig, port_is_empty, "the port is empty");
+}
+
+unsigned rig_fds(Rig *rig)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/fd",
+                                            (int)qtest_pid(rig->qts));
+    GDir *dir = g_dir_open(path, 0, NULL);
+    unsigned n = 0;
+
+    g_assert_nonnull(dir);
+    while (g_dir_read_name(dir)) {
+        n++;
+    }
+    g_dir_close(dir);
+    return n;
+}
+
+size_t rig_rss(Rig *rig)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/status",
+                                            (int)qtest_pid(rig->qts));
+    g_autofree char *text = NULL;
+    const char *at;
+    size_t kib;
+
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    at = strstr(text, "VmRSS:");
+    g_assert_nonnull(at);
+    g_assert_cmpint(sscanf(at, "VmRSS: %zu", &kib), ==, 1);
+    return kib * 1024;
+}
+
+PeerMessage *rig_submit(Rig *rig, uint8_t endpoint)
+{
+    PeerMessage *m = peer_expect(rig->peer, USB_REMOTE_MSG_SUBMIT);
+
+    g_assert_cmphex(peer_submit(m)->endpoint[0], ==, endpoint);
+    return m;
+}
+
+void rig_fill(uint8_t *buf, size_t size, uint32_t seed)
+{
+    size_t i;
+
+    for (i = 0; i < size; i++) {
+        seed = seed * 1103515245 + 12345;
+        buf[i] = seed >> 16;
+    }
+}
+
+void rig_add(const UsbHcDriver *drv, const char *what, GTestDataFunc fn)
+{
+    g_autofree char *path = g_strdup_printf("/usb-remote/%s/%s", drv->name,
+                                            what);
+
+    qtest_add_data_func(path, drv, fn);
+}

@@ -1,0 +1,82 @@
+/*
+ * What every usb-remote case stands on: QEMU, a controller, a peer
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef USB_REMOTE_RIG_H
+#define USB_REMOTE_RIG_H
+
+#include "usbhc.h"
+#include "usb-remote-peer.h"
+
+typedef struct Rig {
+    const UsbHcDriver *drv;
+    QTestState *qts;
+    UsbHc *hc;
+    Peer *peer;
+    char *dir;                  /* everything that a case leaves behind */
+    char *path;                 /* the chardev's socket */
+    char *log;                  /* QEMU's stderr */
+    bool quiet;                 /* the case has looked at the log itself */
+    UsbHcDevice *dev;           /* after rig_plug() */
+    UsbHcEndpoint *int_in, *int_out, *bulk_in, *bulk_out;
+    GSList *strays;             /* transfers to free at the end */
+    uint8_t speeds;             /* for ATTACH: only the controller's best */
+} Rig;
+
+/* QEMU with the chardev only; @extra may be NULL. */
+Rig *rig_new_bare(const UsbHcDriver *drv, const char *extra);
+/* And with the device, id=dev0; @options go after it (",select=x"). */
+Rig *rig_new(const UsbHcDriver *drv, const char *options);
+/* The peer has connected and said HELLO. */
+Rig *rig_new_peer(const UsbHcDriver *drv);
+/* Plugged, addressed, configured, endpoints open. */
+Rig *rig_new_plugged(const UsbHcDriver *drv);
+/* QEMU must have survived, and have had nothing to complain about. */
+void rig_free(Rig *rig);
+
+void rig_connect(Rig *rig);                 /* connect and shake hands */
+void rig_plug(Rig *rig);                    /* the guest's side too */
+void rig_configure(Rig *rig);
+/* The guest closes the device; nothing is sent to it. */
+void rig_unplug_guest(Rig *rig);
+
+/* Virtual time passes, the peer is served. */
+void rig_step(void *rig);
+void rig_run(Rig *rig, unsigned ms);
+void rig_until(Rig *rig, bool (*done)(Rig *rig), const char *what);
+bool rig_qom_bool(Rig *rig, const char *property);
+uint64_t rig_qom_number(Rig *rig, const char *property);
+void rig_device_add(Rig *rig);
+void rig_stop(Rig *rig);
+void rig_cont(Rig *rig);
+
+/* How often @text is in the log, after it has been waited for once. */
+unsigned rig_log_count(Rig *rig, const char *text);
+void rig_expect_log(Rig *rig, const char *text);
+/* QEMU answers the monitor and the peer is gone and the port empty. */
+void rig_expect_unplugged(Rig *rig);
+unsigned rig_fds(Rig *rig);
+size_t rig_rss(Rig *rig);                   /* bytes */
+
+/* The next SUBMIT of that endpoint */
+PeerMessage *rig_submit(Rig *rig, uint8_t endpoint);
+void rig_remove_dir(const char *path);
+/* Numbers that look like no others with another seed */
+void rig_fill(uint8_t *buf, size_t size, uint32_t seed);
+
+/* A case for one controller: /usb-remote/NAME/WHAT */
+void rig_add(const UsbHcDriver *drv, const char *what, GTestDataFunc fn);
+/* For each of the drivers in turn */
+extern const UsbHcDriver *const rig_drivers[4];
+
+/* The files with cases, each adds its own */
+void usb_remote_connection_add(void);
+void usb_remote_violation_add(void);
+void usb_remote_lifecycle_add(void);
+void usb_remote_transfer_add(void);
+void usb_remote_cancel_add(void);
+void usb_remote_machine_add(void);
+
+#endif

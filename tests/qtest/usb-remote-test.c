@@ -1,0 +1,28 @@
+/*
+ * usb-remote: the device under real host controllers and a scripted peer
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The cases are in usb-remote-*.c by subject; usbhc*.c are the controllers.
+ */
+
+#include "qemu/osdep.h"
+#include "usbhc-selftest.h"
+#include "usb-remote-rig.h"
+
+int main(int argc, char **argv)
+{
+    size_t i;
+
+    g_test_init(&argc, &argv, NULL);
+    for (i = 0; i < G_N_ELEMENTS(rig_drivers); i++) {
+        usbhc_selftest_add(rig_drivers[i]);
+    }
+    usb_remote_connection_add();
+    usb_remote_violation_add();
+    usb_remote_lifecycle_add();
+    usb_remote_transfer_add();
+    usb_remote_cancel_add();
+    usb_remote_machine_add();
+    return g_test_run();
+}

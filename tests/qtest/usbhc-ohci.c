@@ -1,0 +1,455 @@
+/*
+ * Small USB host controller drivers for qtest: OHCI
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Three lists (control, bulk, periodic in every frame), each starting with an
+ * endpoint descriptor that is skipped.  A queue ends in an empty TD, which
+ * the tail pointer names.
+ */
+
+#include "qemu/osdep.h"
+#include "usbhc.h"
+
+#define TD_MAX          8192            /* two pages */
+
+#define HC_CONTROL      0x04
+#define HC_COMMAND      0x08
+#define HC_INTR_STATUS  0x0c
+#define HC_HCCA         0x18
+#define HC_CONTROL_HEAD 0x20
+#define HC_BULK_HEAD    0x28
+#define HC_RH_A         0x48
+#define HC_RH_STATUS    0x50
+#define HC_PORT(n)      (0x54 + 4 * (n))
+
+#define CONTROL_RUN     0xbf            /* all lists, operational */
+#define COMMAND_RESET   (1 << 0)
+#define COMMAND_CLF     (1 << 1)
+#define COMMAND_BLF     (1 << 2)
+#define INTR_WDH        (1 << 1)
+#define RH_POWER        (1 << 16)
+#define PORT_CCS        (1 << 0)
+#define PORT_PES        (1 << 1)
+#define PORT_PSS        (1 << 2)
+#define PORT_PRS        (1 << 4)
+#define PORT_LSDA       (1 << 9)
+#define PORT_CSC        (1 << 16)
+#define PORT_CHANGES    (0x1f << 16)
+
+#define ED_OUT          (1 << 11)
+#define ED_IN           (2 << 11)
+#define ED_LOW          (1 << 13)
+#define ED_SKIP         (1 << 14)
+#define ED_HALTED       1
+#define ED_CARRY        2
+#define TD_ROUND        (1 << 18)
+#define TD_PID(n)       ((n) << 19)
+#define TD_NO_IRQ       (7 << 21)
+#define TD_TOGGLE(n)    ((2 | (n)) << 24)
+#define TD_UNTOUCHED    (0xfu << 28)
+#define TD_CODE(flags)  ((flags) >> 28)
+
+enum {
+    CC_OK = 0, CC_STALL = 4, CC_OVERRUN = 8, CC_UNDERRUN = 9,
+};
+
+enum {
+    LIST_CONTROL, LIST_BULK, LIST_PERIODIC, LISTS
+};
+
+struct UsbHcHw {
+    uint64_t hcca;
+    uint64_t list[LISTS];       /* the EDs at the start */
+};
+
+static uint32_t ohci_read(UsbHc *hc, uint32_t reg)
+{
+    return qpci_io_readl(hc->pci, hc->bar, reg);
+}
+
+static void ohci_write(UsbHc *hc, uint32_t reg, uint32_t value)
+{
+    qpci_io_writel(hc->pci, hc->bar, reg, value);
+}
+
+static void write_ed(UsbHc *hc, uint64_t ed, uint32_t flags, uint32_t tail,
+                     uint32_t head, uint32_t next)
+{
+    uint32_t words[4] = { flags, tail, head, next };
+
+    usbhc_write32(hc, ed, words, 4);
+}
+
+static UsbHcHw *ohci_start(UsbHc *hc)
+{
+    UsbHcHw *hw = hc->hw = g_new0(UsbHcHw, 1);
+    uint32_t table[32];
+    unsigned i;
+
+    usbhc_pci_start(hc, 0);
+    ohci_write(hc, HC_COMMAND, COMMAND_RESET);
+    for (i = 0; i < LISTS; i++) {
+        hw->list[i] = usbhc_block_alloc(hc);
+        write_ed(hc, hw->list[i], ED_SKIP, 0, 0, 0);
+    }
+    hw->hcca = usbhc_alloc(hc, 256);
+    for (i = 0; i < 32; i++) {
+        table[i] = hw->list[LIST_PERIODIC];
+    }
+    usbhc_write32(hc, hw->hcca, table, 32);
+    ohci_write(hc, HC_HCCA, hw->hcca);
+    ohci_write(hc, HC_CONTROL_HEAD, hw->list[LIST_CONTROL]);
+    ohci_write(hc, HC_BULK_HEAD, hw->list[LIST_BULK]);
+    ohci_write(hc, HC_CONTROL, CONTROL_RUN);
+    ohci_write(hc, HC_RH_STATUS, RH_POWER);
+    return hw;
+}
+
+static void ohci_stop(UsbHc *hc)
+{
+    ohci_write(hc, HC_CONTROL, 0);
+    usbhc_release(hc, hc->hw->hcca);
+}
+
+/* Ports */
+
+static unsigned ohci_ports(UsbHc *hc)
+{
+    return ohci_read(hc, HC_RH_A) & 0xff;
+}
+
+static UsbHcPort ohci_port_status(UsbHc *hc, unsigned port)
+{
+    uint32_t sc = ohci_read(hc, HC_PORT(port));
+
+    return (UsbHcPort) {
+        .connected = sc & PORT_CCS,
+        .enabled = sc & PORT_PES,
+        .changed = sc & PORT_CSC,
+        .resume = (sc & PORT_CCS) && (ohci_read(hc, HC_INTR_STATUS) & 8),
+        .speed = sc & PORT_LSDA ? USBHC_LOW : USBHC_FULL,
+    };
+}
+
+static void ohci_port_clear(UsbHc *hc, unsigned port)
+{
+    ohci_write(hc, HC_PORT(port), PORT_CHANGES);
+}
+
+static void ohci_port_reset(UsbHc *hc, unsigned port)
+{
+    ohci_write(hc, HC_PORT(port), PORT_PRS);
+    ohci_port_clear(hc, port);
+}
+
+static void ohci_port_suspend(UsbHc *hc, unsigned port)
+{
+    ohci_write(hc, HC_PORT(port), PORT_PSS);
+}
+
+/* Endpoints */
+
+static uint64_t list_of(const UsbHcEndpoint *ep)
+{
+    UsbHcHw *hw = ep->dev->hc->hw;
+
+    switch (ep->type) {
+    case USBHC_CONTROL:
+        return hw->list[LIST_CONTROL];
+    case USBHC_BULK:
+        return hw->list[LIST_BULK];
+    default:
+        return hw->list[LIST_PERIODIC];
+    }
+}
+
+static uint32_t ed_flags(const UsbHcEndpoint *ep)
+{
+    uint32_t direction = ep->address & 0x80 ? ED_IN : ED_OUT;
+
+    return ep->dev->address | ((ep->address & 15) << 7) |
+           (ep->address ? direction : 0) |
+           (ep->dev->speed == USBHC_LOW ? ED_LOW : 0) | (ep->mps << 16);
+}
+
+static uint64_t empty_td(UsbHc *hc)
+{
+    return usbhc_block_alloc(hc);
+}
+
+static void ohci_ep_open(UsbHcEndpoint *ep)
+{
+    UsbHc *hc = ep->dev->hc;
+    uint64_t list = list_of(ep);
+
+    ep->head = usbhc_block_alloc(hc);
+    ep->tail = empty_td(hc);
+    write_ed(hc, ep->head, ed_flags(ep), ep->tail, ep->tail,
+             usbhc_get32(hc, list + 12));
+    usbhc_put32(hc, list + 12, ep->head);
+}
+
+static void free_tds(UsbHcTransfer *xfer)
+{
+    uint32_t i;
+
+    for (i = 0; i < xfer->tds; i++) {
+        usbhc_block_free(xfer->hc, xfer->td[i]);
+    }
+    xfer->tds = 0;
+}
+
+static void pause_queue(UsbHcEndpoint *ep)
+{
+    usbhc_put32(ep->dev->hc, ep->head, ed_flags(ep) | ED_SKIP);
+    qtest_clock_step(ep->dev->hc->qts, USBHC_FRAME_NS);
+}
+
+static void ohci_ep_close(UsbHcEndpoint *ep)
+{
+    UsbHc *hc = ep->dev->hc;
+    uint64_t at = list_of(ep);
+    GList *l;
+
+    pause_queue(ep);
+    while (usbhc_get32(hc, at + 12) != ep->head) {
+        at = usbhc_get32(hc, at + 12);
+        g_assert(at);
+    }
+    usbhc_put32(hc, at + 12, usbhc_get32(hc, ep->head + 12));
+    for (l = ep->transfers.head; l; l = l->next) {
+        free_tds(l->data);
+    }
+    usbhc_block_free(hc, ep->tail);
+    usbhc_block_free(hc, ep->head);
+}
+
+/* The descriptor of ep0 still has the default address. */
+static UsbHcStatus ohci_address(UsbHcDevice *dev)
+{
+    usbhc_put32(dev->hc, dev->ep0->head, ed_flags(dev->ep0));
+    return USBHC_OK;
+}
+
+static void ohci_close(UsbHcDevice *dev)
+{
+}
+
+/* Transfers */
+
+static bool has_data(UsbHcTransfer *xfer, uint32_t i)
+{
+    return !usbhc_is_control(xfer) || (i > 0 && i < xfer->tds - 1);
+}
+
+/* 0 SETUP, 1 OUT, 2 IN */
+static uint32_t td_pid(UsbHcTransfer *xfer, uint32_t i)
+{
+    bool in = usbhc_is_in(xfer);
+
+    if (usbhc_is_control(xfer)) {
+        if (i == 0) {
+            return 0;
+        }
+        if (i == xfer->tds - 1) {
+            return in && xfer->length ? 1 : 2;
+        }
+    }
+    return in ? 2 : 1;
+}
+
+static void write_td(UsbHcTransfer *xfer, uint32_t i, uint64_t next,
+                     uint64_t buffer)
+{
+    bool control = usbhc_is_control(xfer), last = i == xfer->tds - 1;
+    uint32_t size = control && i == 0 ? 8 : xfer->td_length[i];
+    uint64_t start = control && i == 0 ? xfer->setup_buffer : buffer;
+    uint32_t words[4] = {
+        TD_UNTOUCHED | TD_PID(td_pid(xfer, i)) | (last ? 0 : TD_NO_IRQ) |
+        (last || control ? TD_ROUND : 0) |
+        (control ? TD_TOGGLE(last || (i & 1)) : 0),
+        size ? start : 0, next, size ? start + size - 1 : 0
+    };
+
+    usbhc_write32(xfer->hc, xfer->td[i], words, 4);
+}
+
+static void kick(UsbHcEndpoint *ep)
+{
+    if (ep->type == USBHC_CONTROL) {
+        ohci_write(ep->dev->hc, HC_COMMAND, COMMAND_CLF);
+    } else if (ep->type == USBHC_BULK) {
+        ohci_write(ep->dev->hc, HC_COMMAND, COMMAND_BLF);
+    }
+}
+
+static void ohci_submit(UsbHcTransfer *xfer)
+{
+    UsbHcEndpoint *ep = xfer->ep;
+    uint64_t tail = empty_td(xfer->hc), at = xfer->buffer;
+    uint32_t i;
+
+    usbhc_cut(xfer, TD_MAX, usbhc_is_control(xfer) ? 2 : 0);
+    xfer->td[0] = ep->tail;
+    for (i = 1; i < xfer->tds; i++) {
+        xfer->td[i] = usbhc_block_alloc(xfer->hc);
+    }
+    for (i = 0; i < xfer->tds; i++) {
+        write_td(xfer, i, i + 1 < xfer->tds ? xfer->td[i + 1] : tail, at);
+        at += xfer->td_length[i];
+    }
+    ep->tail = tail;
+    usbhc_put32(xfer->hc, ep->head + 4, tail);
+    kick(ep);
+}
+
+/* The queue goes on at the oldest pending transfer, or it is empty. */
+static void set_head(UsbHcEndpoint *ep, uint32_t keep)
+{
+    UsbHcTransfer *first = g_queue_peek_head(&ep->transfers);
+    uint32_t carry = usbhc_get32(ep->dev->hc, ep->head + 8) & keep;
+
+    usbhc_put32(ep->dev->hc, ep->head + 8,
+                (first ? first->td[first->td_done] : ep->tail) | carry);
+    kick(ep);
+}
+
+static void finish(UsbHcTransfer *xfer, UsbHcStatus status)
+{
+    usbhc_done(xfer, status, xfer->actual);
+    free_tds(xfer);
+}
+
+static UsbHcStatus td_status(uint32_t flags)
+{
+    switch (TD_CODE(flags)) {
+    case CC_OK:
+        return USBHC_OK;
+    case CC_STALL:
+        return USBHC_STALL;
+    case CC_OVERRUN:
+        return USBHC_BABBLE;
+    default:
+        return USBHC_ERROR;
+    }
+}
+
+/* An IN that ended early in one of several TDs: not an error for a guest. */
+static bool underrun(UsbHcTransfer *xfer)
+{
+    finish(xfer, USBHC_OK);
+    set_head(xfer->ep, ED_CARRY);
+    return false;
+}
+
+/* False when there is nothing more to see in this transfer. */
+static bool harvest_td(UsbHcTransfer *xfer)
+{
+    uint32_t i = xfer->td_done, td[4];
+
+    usbhc_read32(xfer->hc, xfer->td[i], td, 4);
+    if (TD_CODE(td[0]) == TD_CODE(TD_UNTOUCHED) ||
+        (TD_CODE(td[0]) == CC_OK && td[1] && td_pid(xfer, i) != 2)) {
+        return false;           /* not begun, or an OUT with more to send */
+    }
+    if (has_data(xfer, i)) {
+        xfer->actual += td[1] ? xfer->td_length[i] - (td[3] + 1 - td[1])
+                              : xfer->td_length[i];
+    }
+    if (TD_CODE(td[0]) == CC_UNDERRUN) {
+        return underrun(xfer);
+    }
+    if (td_status(td[0]) != USBHC_OK) {
+        finish(xfer, td_status(td[0]));
+        return false;
+    }
+    if (++xfer->td_done == xfer->tds) {
+        finish(xfer, USBHC_OK);
+        return false;
+    }
+    return true;
+}
+
+static void harvest_endpoint(UsbHcEndpoint *ep)
+{
+    UsbHcTransfer *xfer;
+
+    do {
+        xfer = g_queue_peek_head(&ep->transfers);
+        while (xfer && !ep->halted && harvest_td(xfer)) {
+            continue;
+        }
+    } while (xfer && !ep->halted && xfer->status != USBHC_PENDING);
+}
+
+static void ohci_harvest(UsbHc *hc)
+{
+    GSList *d, *e;
+
+    ohci_write(hc, HC_INTR_STATUS, INTR_WDH);
+    for (d = hc->devices; d; d = d->next) {
+        for (e = ((UsbHcDevice *)d->data)->endpoints; e; e = e->next) {
+            harvest_endpoint(e->data);
+        }
+    }
+}
+
+/* Nobody may point at the TDs of a transfer that is taken out. */
+static void relink(UsbHcTransfer *xfer)
+{
+    GList *l = g_queue_find(&xfer->ep->transfers, xfer);
+    UsbHcTransfer *before = l->prev ? l->prev->data : NULL;
+    UsbHcTransfer *after = l->next ? l->next->data : NULL;
+
+    if (before) {
+        usbhc_put32(xfer->hc, before->td[before->tds - 1] + 8,
+                    after ? after->td[0] : xfer->ep->tail);
+    }
+}
+
+static void ohci_cancel(UsbHcTransfer *xfer)
+{
+    UsbHcEndpoint *ep = xfer->ep;
+
+    pause_queue(ep);
+    harvest_endpoint(ep);
+    if (xfer->status == USBHC_PENDING) {
+        relink(xfer);
+        usbhc_done(xfer, USBHC_CANCELLED, xfer->actual);
+        free_tds(xfer);
+        set_head(ep, ED_CARRY);
+    }
+    usbhc_put32(ep->dev->hc, ep->head, ed_flags(ep));
+    kick(ep);
+}
+
+static void ohci_ep_recover(UsbHcEndpoint *ep)
+{
+    set_head(ep, 0);
+}
+
+const UsbHcDriver usbhc_ohci = {
+    .name = "ohci",
+    .device = "pci-ohci,id=hc,addr=1d.0",
+    .speeds = 0x3,
+    .best = USBHC_FULL,
+    .max_transfer = 65536,
+    .max_control_out = 1024,    /* 32 packets in a frame kill QEMU's */
+    .sends_set_address = true,
+    .start = ohci_start,
+    .stop = ohci_stop,
+    .ports = ohci_ports,
+    .port_status = ohci_port_status,
+    .port_clear = ohci_port_clear,
+    .port_reset = ohci_port_reset,
+    .port_suspend = ohci_port_suspend,
+    .address = ohci_address,
+    .close = ohci_close,
+    .ep_open = ohci_ep_open,
+    .ep_close = ohci_ep_close,
+    .submit = ohci_submit,
+    .harvest = ohci_harvest,
+    .cancel = ohci_cancel,
+    .ep_recover = ohci_ep_recover,
+};

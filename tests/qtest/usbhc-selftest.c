@@ -1,0 +1,162 @@
+/*
+ * Cases for the small host controller drivers themselves, against USB
+ * devices that QEMU has anyway
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/bswap.h"
+#include "qemu/cutils.h"
+#include "usbhc.h"
+#include "usbhc-selftest.h"
+
+#define REPORT_BYTES    8
+#define BLOCK           512
+
+static QTestState *start(const UsbHcDriver *drv, const char *device)
+{
+    return qtest_initf("-machine pc -nodefaults -device %s %s",
+                       drv->device, device);
+}
+
+static void stop(UsbHc *hc)
+{
+    QTestState *qts = hc->qts;
+
+    usbhc_free(hc);
+    qtest_quit(qts);
+}
+
+static void reads_descriptors(const void *opaque)
+{
+    const UsbHcDriver *drv = opaque;
+    UsbHc *hc = usbhc_new(start(drv, "-device usb-tablet"), drv);
+    UsbHcDevice *dev = usbhc_attach(hc);
+    uint8_t buf[255];
+    uint32_t actual;
+
+    g_assert_cmpint(usbhc_control(dev, 0x80, 6, 0x100, 0, buf, 18, &actual),
+                    ==, USBHC_OK);
+    g_assert_cmpint(actual, ==, 18);
+    g_assert_cmphex(lduw_le_p(buf + 8), ==, 0x0627);
+    g_assert_cmpint(usbhc_control(dev, 0x80, 6, 0x200, 0, buf, 255, &actual),
+                    ==, USBHC_SHORT);
+    g_assert_cmpint(actual, ==, lduw_le_p(buf + 2));
+    g_assert_cmpint(usbhc_control(dev, 0x00, 9, 1, 0, NULL, 0, NULL), ==,
+                    USBHC_OK);
+    g_assert_cmpint(usbhc_control(dev, 0xc0, 1, 0, 0, buf, 9, NULL), ==,
+                    USBHC_STALL);
+    g_assert_cmpint(usbhc_control(dev, 0x80, 8, 0, 0, buf, 1, NULL), ==,
+                    USBHC_OK);
+    g_assert_cmpint(buf[0], ==, 1);
+    stop(hc);
+}
+
+static void receives_a_report(const void *opaque)
+{
+    const UsbHcDriver *drv = opaque;
+    UsbHc *hc = usbhc_new(start(drv, "-device usb-kbd"), drv);
+    UsbHcDevice *dev = usbhc_attach(hc);
+    UsbHcEndpoint *ep;
+    UsbHcTransfer *xfer;
+
+    usbhc_control(dev, 0x00, 9, 1, 0, NULL, 0, NULL);
+    ep = usbhc_ep(dev, 0x81, USBHC_INTERRUPT, REPORT_BYTES, 7);
+    xfer = usbhc_submit(ep, NULL, REPORT_BYTES);
+    usbhc_run(hc, 50 * USBHC_FRAME_NS);
+    g_assert_cmpint(xfer->status, ==, USBHC_PENDING);
+    qtest_qmp_assert_success(hc->qts,
+        "{ 'execute': 'input-send-event', 'arguments': { 'events': ["
+        "{ 'type': 'key', 'data': { 'down': true,"
+        "  'key': { 'type': 'qcode', 'data': 'a' } } } ] } }");
+    g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_OK);
+    g_assert_cmphex(xfer->data[2], ==, 4);
+    usbhc_transfer_free(xfer);
+    stop(hc);
+}
+
+/* One command of the bulk-only transport, IN data */
+static void storage_command(UsbHcEndpoint *out, UsbHcEndpoint *in,
+                            const uint8_t *command, size_t n, uint8_t *data,
+                            uint32_t length)
+{
+    uint8_t cbw[31] = { 'U', 'S', 'B', 'C', 1, 2, 3, 4 }, csw[13];
+    uint32_t actual;
+
+    stl_le_p(cbw + 8, length);
+    cbw[12] = 0x80;
+    cbw[14] = n;
+    memcpy(cbw + 15, command, n);
+    g_assert_cmpint(usbhc_transfer(out, cbw, 31, NULL), ==, USBHC_OK);
+    g_assert_cmpint(usbhc_transfer(in, data, length, &actual), ==, USBHC_OK);
+    g_assert_cmpint(actual, ==, length);
+    g_assert_cmpint(usbhc_transfer(in, csw, 13, NULL), ==, USBHC_OK);
+    g_assert_cmpmem(csw, 4, "USBS", 4);
+}
+
+static void reads_blocks(const void *opaque)
+{
+    static const uint8_t inquiry[6] = { 0x12, 0, 0, 0, 36, 0 };
+    static const uint8_t sense[6] = { 0x03, 0, 0, 0, 18, 0 };
+    static const uint8_t capacity[10] = { 0x25 };
+    static const uint8_t read10[10] = { 0x28, 0, 0, 0, 0, 0, 0, 0, 8 };
+    const UsbHcDriver *drv = opaque;
+    QTestState *qts = start(drv, "-blockdev null-co,node-name=n0,size=1048576,"
+                            "read-zeroes=on -device usb-storage,drive=n0");
+    UsbHc *hc = usbhc_new(qts, drv);
+    UsbHcDevice *dev = usbhc_attach(hc);
+    g_autofree uint8_t *data = g_malloc0(8 * BLOCK);
+    uint16_t mps = dev->speed == USBHC_SUPER ? 1024 :
+                   dev->speed == USBHC_HIGH ? 512 : 64;
+    UsbHcEndpoint *in, *out;
+
+    usbhc_control(dev, 0x00, 9, 1, 0, NULL, 0, NULL);
+    in = usbhc_ep(dev, 0x81, USBHC_BULK, mps, 0);
+    out = usbhc_ep(dev, 0x02, USBHC_BULK, mps, 0);
+    storage_command(out, in, inquiry, 6, data, 36);
+    g_assert_cmpmem(data + 8, 4, "QEMU", 4);
+    storage_command(out, in, sense, 6, data, 18);
+    storage_command(out, in, capacity, 10, data, 8);
+    g_assert_cmpint(ldl_be_p(data), ==, 1048576 / BLOCK - 1);
+    memset(data, 0xff, 8 * BLOCK);
+    storage_command(out, in, read10, 10, data, 8 * BLOCK);
+    g_assert_true(buffer_is_zero(data, 8 * BLOCK));
+    stop(hc);
+}
+
+static void cancels_a_transfer(const void *opaque)
+{
+    const UsbHcDriver *drv = opaque;
+    UsbHc *hc = usbhc_new(start(drv, "-device usb-kbd"), drv);
+    UsbHcDevice *dev = usbhc_attach(hc);
+    UsbHcEndpoint *ep;
+    UsbHcTransfer *xfer;
+    uint8_t config = 0;
+
+    usbhc_control(dev, 0x00, 9, 1, 0, NULL, 0, NULL);
+    ep = usbhc_ep(dev, 0x81, USBHC_INTERRUPT, REPORT_BYTES, 7);
+    xfer = usbhc_submit(ep, NULL, REPORT_BYTES);
+    usbhc_run(hc, 10 * USBHC_FRAME_NS);
+    usbhc_cancel(xfer);
+    g_assert_cmpint(xfer->status, ==, USBHC_CANCELLED);
+    usbhc_transfer_free(xfer);
+    usbhc_control(dev, 0x80, 8, 0, 0, &config, 1, NULL);
+    g_assert_cmpint(config, ==, 1);
+    stop(hc);
+}
+
+static void add(const UsbHcDriver *drv, const char *what, GTestDataFunc fn)
+{
+    g_autofree char *path = g_strdup_printf("/usbhc/%s/%s", drv->name, what);
+
+    qtest_add_data_func(path, drv, fn);
+}
+
+void usbhc_selftest_add(const UsbHcDriver *drv)
+{
+    add(drv, "reads-the-descriptors-of-a-tablet", reads_descriptors);
+    add(drv, "receives-a-key-from-a-keyboard", receives_a_report);
+    add(drv, "reads-blocks-of-a-disk", reads_blocks);
+    add(drv, "cancels-a-transfer", cancels_a_transfer);
+}

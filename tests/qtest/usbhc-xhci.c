@@ -1,0 +1,619 @@
+/*
+ * Small USB host controller drivers for qtest: xHCI
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * One segment for each ring, events polled in memory, no interrupts.  An
+ * endpoint is stopped and its dequeue pointer set as a careful driver does:
+ * to the oldest transfer that is still wanted.
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/bswap.h"
+#include "usbhc.h"
+
+#define TRBS            256             /* in a ring, the last one a link */
+#define TRB_BYTES       16
+#define TRB_MAX         65536           /* bytes of data in one TRB */
+
+/* Operational, port, runtime and doorbell registers */
+#define OP_USBCMD       0x00
+#define OP_USBSTS       0x04
+#define OP_CRCR         0x18
+#define OP_DCBAAP       0x30
+#define OP_CONFIG       0x38
+#define OP_PORTSC(n)    (0x400 + 0x10 * (n))
+#define RT_ERSTSZ       0x28
+#define RT_ERSTBA       0x30
+#define RT_ERDP         0x38
+
+#define CMD_RUN         (1 << 0)
+#define CMD_RESET       (1 << 1)
+#define STS_DEAD        ((1 << 2) | (1 << 12))
+#define PORT_CCS        (1 << 0)
+#define PORT_PED        (1 << 1)
+#define PORT_PR         (1 << 4)
+#define PORT_PP         (1 << 9)
+#define PORT_LWS        (1 << 16)
+#define PORT_CSC        (1 << 17)
+#define PORT_CHANGES    (0x7f << 17)
+#define PLS_U3          3
+#define PLS_RESUME      15
+
+/* TRB types, bits of the control word, completion codes */
+#define TRB(type)       ((type) << 10)
+#define TRB_TYPE(c)     (((c) >> 10) & 0x3f)
+#define TRB_CYCLE       (1 << 0)
+#define TRB_TOGGLE      (1 << 1)
+#define TRB_ISP         (1 << 2)
+#define TRB_CHAIN       (1 << 4)
+#define TRB_IOC         (1 << 5)
+#define TRB_IDT         (1 << 6)
+#define TRB_DIR_IN      (1 << 16)
+
+enum {
+    NORMAL = 1, SETUP, DATA, STATUS, ISOCH, LINK,
+    ENABLE_SLOT = 9, DISABLE_SLOT, ADDRESS_DEVICE, CONFIGURE_ENDPOINT,
+    EVALUATE, RESET_ENDPOINT, STOP_ENDPOINT, SET_DEQUEUE,
+    TRANSFER_EVENT = 32, COMMAND_EVENT, PORT_EVENT,
+};
+
+enum {
+    CC_SUCCESS = 1, CC_DATA_BUFFER, CC_BABBLE, CC_TRANSACTION, CC_TRB,
+    CC_STALL, CC_SHORT = 13, CC_STOPPED = 26,
+};
+
+typedef struct Ring {
+    uint64_t base;
+    unsigned index;
+    bool cycle;
+} Ring;
+
+struct UsbHcHw {
+    uint32_t op;
+    uint32_t runtime;
+    uint32_t doorbell;
+    unsigned ports;
+    uint64_t dcbaa;
+    uint64_t erst;
+    Ring command;
+    Ring event;
+    uint64_t waiting;           /* address of the command in progress */
+    uint32_t command_status;
+    uint32_t command_control;
+};
+
+static uint32_t op_read(UsbHc *hc, uint32_t reg)
+{
+    return qpci_io_readl(hc->pci, hc->bar, hc->hw->op + reg);
+}
+
+static void op_write(UsbHc *hc, uint32_t reg, uint32_t value)
+{
+    qpci_io_writel(hc->pci, hc->bar, hc->hw->op + reg, value);
+}
+
+static void op_write64(UsbHc *hc, uint32_t reg, uint64_t value)
+{
+    op_write(hc, reg, value);
+    op_write(hc, reg + 4, value >> 32);
+}
+
+static void rt_write(UsbHc *hc, uint32_t reg, uint64_t value)
+{
+    qpci_io_writel(hc->pci, hc->bar, hc->hw->runtime + reg, value);
+    qpci_io_writel(hc->pci, hc->bar, hc->hw->runtime + reg + 4, value >> 32);
+}
+
+static void ring_doorbell(UsbHc *hc, unsigned slot, unsigned target)
+{
+    qpci_io_writel(hc->pci, hc->bar, hc->hw->doorbell + 4 * slot, target);
+}
+
+/* Rings */
+
+static void put_trb(UsbHc *hc, uint64_t addr, uint64_t parameter,
+                    uint32_t status, uint32_t control)
+{
+    uint32_t trb[4] = { parameter, parameter >> 32, status, control };
+
+    usbhc_write32(hc, addr, trb, 4);
+}
+
+static uint64_t ring_alloc(UsbHc *hc)
+{
+    return usbhc_alloc(hc, TRBS * TRB_BYTES);
+}
+
+/* Give one TRB to the controller; returns its address. */
+static uint64_t ring_put(UsbHc *hc, uint64_t base, uint32_t *index,
+                         bool *cycle, uint64_t parameter, uint32_t status,
+                         uint32_t control)
+{
+    uint64_t addr = base + *index * TRB_BYTES;
+
+    put_trb(hc, addr, parameter, status, control | *cycle);
+    if (++*index == TRBS - 1) {
+        put_trb(hc, base + *index * TRB_BYTES, base, 0,
+                TRB(LINK) | TRB_TOGGLE | (control & TRB_CHAIN) | *cycle);
+        *index = 0;
+        *cycle = !*cycle;
+    }
+    return addr;
+}
+
+/* Events */
+
+static UsbHcEndpoint *find_endpoint(UsbHc *hc, uint32_t control)
+{
+    unsigned slot = control >> 24, epid = (control >> 16) & 31;
+    GSList *d, *e;
+
+    for (d = hc->devices; d; d = d->next) {
+        UsbHcDevice *dev = d->data;
+
+        for (e = dev->endpoints; dev->slot == slot && e; e = e->next) {
+            UsbHcEndpoint *ep = e->data;
+
+            if ((ep->address ? (ep->address & 15) * 2 + (ep->address >> 7)
+                             : 1) == epid) {
+                return ep;
+            }
+        }
+    }
+    return NULL;
+}
+
+static bool find_td(UsbHcEndpoint *ep, uint64_t addr, UsbHcTransfer **xfer,
+                    uint32_t *which)
+{
+    GList *l;
+
+    for (l = ep->transfers.head; l; l = l->next) {
+        *xfer = l->data;
+        for (*which = 0; *which < (*xfer)->tds; ++*which) {
+            if ((*xfer)->td[*which] == addr) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static UsbHcStatus map_status(unsigned cc)
+{
+    switch (cc) {
+    case CC_SUCCESS:
+    case CC_SHORT:
+        return USBHC_OK;
+    case CC_STALL:
+        return USBHC_STALL;
+    case CC_BABBLE:
+        return USBHC_BABBLE;
+    default:
+        return USBHC_ERROR;
+    }
+}
+
+static void transfer_event(UsbHc *hc, uint64_t addr, uint32_t status,
+                           uint32_t control)
+{
+    UsbHcEndpoint *ep = find_endpoint(hc, control);
+    unsigned cc = status >> 24;
+    uint32_t which, i, actual = 0;
+    UsbHcTransfer *xfer;
+
+    if (!ep || cc == CC_STOPPED || !find_td(ep, addr, &xfer, &which)) {
+        return;
+    }
+    for (i = 0; i <= which; i++) {
+        actual += xfer->td_length[i];
+    }
+    if (xfer->td_length[which]) {
+        actual -= status & 0xffffff;
+    }
+    if (usbhc_is_control(xfer) && cc == CC_SHORT && which < xfer->tds - 1) {
+        xfer->actual = actual;          /* the status stage is to come */
+        xfer->td_done = true;
+        return;
+    }
+    if (usbhc_is_control(xfer) && xfer->td_done) {
+        actual = xfer->actual;
+    }
+    usbhc_done(xfer, map_status(cc), actual);
+}
+
+static void xhci_harvest(UsbHc *hc)
+{
+    Ring *ring = &hc->hw->event;
+    bool any = false;
+    uint32_t trb[4];
+
+    for (;;) {
+        uint64_t parameter;
+
+        usbhc_read32(hc, ring->base + ring->index * TRB_BYTES, trb, 4);
+        if ((trb[3] & TRB_CYCLE) != ring->cycle) {
+            break;
+        }
+        any = true;
+        ring->index = (ring->index + 1) % TRBS;
+        ring->cycle ^= ring->index == 0;
+        parameter = trb[0] | ((uint64_t)trb[1] << 32);
+        if (TRB_TYPE(trb[3]) == TRANSFER_EVENT) {
+            transfer_event(hc, parameter, trb[2], trb[3]);
+        } else if (TRB_TYPE(trb[3]) == COMMAND_EVENT &&
+                   parameter == hc->hw->waiting) {
+            hc->hw->waiting = 0;
+            hc->hw->command_status = trb[2];
+            hc->hw->command_control = trb[3];
+        }
+    }
+    if (any) {
+        rt_write(hc, RT_ERDP, ring->base + ring->index * TRB_BYTES);
+        g_assert_cmphex(op_read(hc, OP_USBSTS) & STS_DEAD, ==, 0);
+    }
+}
+
+/* Commands are done within the doorbell's write. */
+static unsigned command(UsbHc *hc, uint64_t parameter, uint32_t status,
+                        uint32_t control)
+{
+    Ring *ring = &hc->hw->command;
+
+    xhci_harvest(hc);
+    hc->hw->waiting = ring_put(hc, ring->base, &ring->index, &ring->cycle,
+                               parameter, status, control);
+    ring_doorbell(hc, 0, 0);
+    xhci_harvest(hc);
+    if (hc->hw->waiting) {
+        g_error("xhci: no answer to command %u", TRB_TYPE(control));
+    }
+    return hc->hw->command_status >> 24;
+}
+
+/* Bring-up */
+
+static void event_ring_start(UsbHc *hc)
+{
+    uint32_t segment[4];
+
+    hc->hw->event.base = ring_alloc(hc);
+    hc->hw->event.cycle = true;
+    hc->hw->erst = usbhc_alloc(hc, 64);
+    segment[0] = hc->hw->event.base;
+    segment[1] = 0;
+    segment[2] = TRBS;
+    segment[3] = 0;
+    usbhc_write32(hc, hc->hw->erst, segment, 4);
+    rt_write(hc, RT_ERDP, hc->hw->event.base);
+    qpci_io_writel(hc->pci, hc->bar, hc->hw->runtime + RT_ERSTSZ, 1);
+    rt_write(hc, RT_ERSTBA, hc->hw->erst);
+}
+
+static UsbHcHw *xhci_start(UsbHc *hc)
+{
+    UsbHcHw *hw = hc->hw = g_new0(UsbHcHw, 1);
+
+    usbhc_pci_start(hc, 0);
+    hw->op = qpci_io_readb(hc->pci, hc->bar, 0);
+    hw->ports = qpci_io_readl(hc->pci, hc->bar, 0x04) >> 24;
+    hw->doorbell = qpci_io_readl(hc->pci, hc->bar, 0x14);
+    hw->runtime = qpci_io_readl(hc->pci, hc->bar, 0x18);
+    op_write(hc, OP_USBCMD, CMD_RESET);
+    hw->dcbaa = usbhc_alloc(hc, 65 * 8);
+    op_write64(hc, OP_DCBAAP, hw->dcbaa);
+    op_write(hc, OP_CONFIG, 64);
+    hw->command.base = ring_alloc(hc);
+    hw->command.cycle = true;
+    op_write64(hc, OP_CRCR, hw->command.base | 1);
+    event_ring_start(hc);
+    op_write(hc, OP_USBCMD, CMD_RUN);
+    return hw;
+}
+
+static void xhci_stop(UsbHc *hc)
+{
+    op_write(hc, OP_USBCMD, 0);
+    usbhc_release(hc, hc->hw->command.base);
+    usbhc_release(hc, hc->hw->event.base);
+    usbhc_release(hc, hc->hw->erst);
+    usbhc_release(hc, hc->hw->dcbaa);
+}
+
+/* Ports */
+
+static unsigned xhci_ports(UsbHc *hc)
+{
+    return hc->hw->ports;
+}
+
+static UsbHcPort xhci_port_status(UsbHc *hc, unsigned port)
+{
+    static const UsbHcSpeed speeds[] = {
+        0, USBHC_FULL, USBHC_LOW, USBHC_HIGH, USBHC_SUPER
+    };
+    uint32_t sc = op_read(hc, OP_PORTSC(port));
+
+    return (UsbHcPort) {
+        .connected = sc & PORT_CCS,
+        .enabled = sc & PORT_PED,
+        .changed = sc & PORT_CSC,
+        .resume = ((sc >> 5) & 15) == PLS_RESUME,
+        .speed = speeds[MIN((sc >> 10) & 15, 4)],
+    };
+}
+
+static void xhci_port_clear(UsbHc *hc, unsigned port)
+{
+    op_write(hc, OP_PORTSC(port), PORT_PP | PORT_CHANGES);
+}
+
+static void xhci_port_reset(UsbHc *hc, unsigned port)
+{
+    op_write(hc, OP_PORTSC(port), PORT_PP | PORT_PR);
+    xhci_port_clear(hc, port);
+}
+
+static void xhci_port_suspend(UsbHc *hc, unsigned port)
+{
+    op_write(hc, OP_PORTSC(port), PORT_PP | PORT_LWS | (PLS_U3 << 5));
+}
+
+/* Devices */
+
+static uint32_t slot_speed(UsbHcSpeed speed)
+{
+    static const uint32_t psi[] = { 2, 1, 3, 4 };
+
+    return psi[speed];
+}
+
+static unsigned epid_of(const UsbHcEndpoint *ep)
+{
+    return ep->address ? (ep->address & 15) * 2 + (ep->address >> 7) : 1;
+}
+
+static unsigned exponent(const UsbHcEndpoint *ep)
+{
+    unsigned interval = MAX(ep->interval, 1), n = 0;
+
+    if (ep->type != USBHC_INTERRUPT) {
+        return 0;
+    }
+    if (ep->dev->speed >= USBHC_HIGH) {
+        return MIN(interval, 16) - 1;
+    }
+    while ((2u << n) <= interval * 8) {
+        n++;
+    }
+    return n;
+}
+
+/* Slot context and one endpoint context of the input context */
+static void fill_input(UsbHcEndpoint *ep)
+{
+    static const uint32_t types[] = { 4, 1, 2, 3 };
+    UsbHcDevice *dev = ep->dev;
+    uint64_t in = dev->context[0];
+    unsigned epid = epid_of(ep);
+    uint32_t control[2] = { 0, 1 | (1u << epid) };
+    uint32_t slot[2] = {
+        (dev->hub ? dev->hub_port : 0) | (slot_speed(dev->speed) << 20) |
+        (31u << 27),
+        (dev->port + 1) << 16
+    };
+    uint32_t type = types[ep->type] + (ep->address & 0x80 ? 4 : 0);
+    uint32_t endpoint[5] = {
+        exponent(ep) << 16, (3 << 1) | (type << 3) | (ep->mps << 16),
+        ep->head | 1, ep->head >> 32, ep->mps
+    };
+
+    usbhc_write32(dev->hc, in, control, 2);
+    usbhc_write32(dev->hc, in + 32, slot, 2);
+    usbhc_write32(dev->hc, in + 32 + 32 * epid, endpoint, 5);
+}
+
+static UsbHcStatus xhci_address(UsbHcDevice *dev)
+{
+    UsbHc *hc = dev->hc;
+    uint32_t out[2];
+
+    if (!dev->slot) {
+        g_assert_cmpint(command(hc, 0, 0, TRB(ENABLE_SLOT)), ==, CC_SUCCESS);
+        dev->slot = hc->hw->command_control >> 24;
+        dev->context[0] = usbhc_alloc(hc, 33 * 32);
+        dev->context[1] = usbhc_alloc(hc, 32 * 32);
+        out[0] = dev->context[1];
+        out[1] = 0;
+        usbhc_write32(hc, hc->hw->dcbaa + 8 * dev->slot, out, 2);
+    }
+    fill_input(dev->ep0);
+    if (command(hc, dev->context[0], 0,
+                TRB(ADDRESS_DEVICE) | (dev->slot << 24)) != CC_SUCCESS) {
+        return USBHC_ERROR;
+    }
+    dev->address = usbhc_get32(hc, dev->context[1] + 12) & 0xff;
+    return USBHC_OK;
+}
+
+static void xhci_close(UsbHcDevice *dev)
+{
+    if (dev->slot) {
+        command(dev->hc, 0, 0, TRB(DISABLE_SLOT) | (dev->slot << 24));
+        usbhc_release(dev->hc, dev->context[0]);
+        usbhc_release(dev->hc, dev->context[1]);
+    }
+}
+
+/* Endpoints */
+
+static uint32_t ep_target(const UsbHcEndpoint *ep)
+{
+    return (ep->dev->slot << 24) | (epid_of(ep) << 16);
+}
+
+static void xhci_ep_open(UsbHcEndpoint *ep)
+{
+    ep->head = ring_alloc(ep->dev->hc);
+    ep->cycle = true;
+    if (ep->address) {
+        fill_input(ep);
+        g_assert_cmpint(command(ep->dev->hc, ep->dev->context[0], 0,
+                                TRB(CONFIGURE_ENDPOINT) |
+                                (ep->dev->slot << 24)), ==, CC_SUCCESS);
+    }
+}
+
+static void xhci_ep_close(UsbHcEndpoint *ep)
+{
+    UsbHc *hc = ep->dev->hc;
+    uint32_t control[2] = { 1u << epid_of(ep), 1 };
+
+    if (ep->address) {
+        usbhc_write32(hc, ep->dev->context[0], control, 2);
+        command(hc, ep->dev->context[0], 0,
+                TRB(CONFIGURE_ENDPOINT) | (ep->dev->slot << 24));
+    } else if (ep->dev->slot) {
+        command(hc, 0, 0, TRB(STOP_ENDPOINT) | ep_target(ep));
+    }
+    usbhc_release(hc, ep->head);
+}
+
+/* Where the oldest pending transfer starts, or the next one will */
+static void set_dequeue(UsbHcEndpoint *ep)
+{
+    UsbHcTransfer *first = g_queue_peek_head(&ep->transfers);
+    uint64_t addr = ep->head + ep->index * TRB_BYTES;
+    bool cycle = ep->cycle;
+
+    if (first) {
+        addr = first->td[0];
+        cycle = usbhc_get32(ep->dev->hc, addr + 12) & TRB_CYCLE;
+    }
+    command(ep->dev->hc, addr | cycle, 0, TRB(SET_DEQUEUE) | ep_target(ep));
+}
+
+static void restart(UsbHcEndpoint *ep)
+{
+    set_dequeue(ep);
+    if (!g_queue_is_empty(&ep->transfers)) {
+        ring_doorbell(ep->dev->hc, ep->dev->slot, epid_of(ep));
+    }
+}
+
+/*
+ * A No-op TRB would do on hardware, but QEMU makes a packet without data of
+ * it.  A link from the first TRB to what follows the last one leaves all
+ * other transfers where they are.
+ */
+static void skip_over(UsbHcTransfer *xfer)
+{
+    uint64_t first = xfer->td[0], last = xfer->td[xfer->tds - 1];
+    uint32_t cycle = usbhc_get32(xfer->hc, first + 12) & TRB_CYCLE;
+
+    put_trb(xfer->hc, first, last + TRB_BYTES, 0,
+            TRB(LINK) | cycle | (last < first ? TRB_TOGGLE : 0));
+}
+
+static void xhci_cancel(UsbHcTransfer *xfer)
+{
+    UsbHcEndpoint *ep = xfer->ep;
+
+    command(xfer->hc, 0, 0, TRB(STOP_ENDPOINT) | ep_target(ep));
+    if (xfer->status != USBHC_PENDING) {
+        return;
+    }
+    skip_over(xfer);
+    usbhc_done(xfer, USBHC_CANCELLED, 0);
+    restart(ep);
+}
+
+static void xhci_ep_recover(UsbHcEndpoint *ep)
+{
+    command(ep->dev->hc, 0, 0, TRB(RESET_ENDPOINT) | ep_target(ep));
+    restart(ep);
+}
+
+/* Transfers */
+
+static uint64_t ep_put(UsbHcEndpoint *ep, uint64_t parameter, uint32_t status,
+                       uint32_t control)
+{
+    return ring_put(ep->dev->hc, ep->head, &ep->index, &ep->cycle, parameter,
+                    status, control);
+}
+
+static void queue_control(UsbHcTransfer *xfer)
+{
+    uint32_t in = usbhc_is_in(xfer) ? TRB_DIR_IN : 0;
+    uint32_t stage = xfer->length ? (in ? 3 << 16 : 2 << 16) : 0;
+    uint64_t setup = ldq_le_p(xfer->setup);
+    uint32_t i;
+
+    xfer->td[0] = ep_put(xfer->ep, setup, 8, TRB(SETUP) | TRB_IDT | stage);
+    for (i = 1; i < xfer->tds - 1; i++) {
+        xfer->td[i] = ep_put(xfer->ep, xfer->buffer, xfer->td_length[i],
+                             TRB(DATA) | TRB_ISP | in);
+    }
+    xfer->td[i] = ep_put(xfer->ep, 0, 0, TRB(STATUS) | TRB_IOC |
+                         (in && xfer->length ? 0 : TRB_DIR_IN));
+}
+
+static void queue_normal(UsbHcTransfer *xfer)
+{
+    uint32_t i, type = xfer->ep->type == USBHC_ISO ? ISOCH : NORMAL;
+    uint64_t at = xfer->buffer;
+
+    for (i = 0; i < xfer->tds; i++) {
+        uint32_t last = i == xfer->tds - 1 ? TRB_IOC : TRB_CHAIN;
+
+        xfer->td[i] = ep_put(xfer->ep, at, xfer->td_length[i],
+                             TRB(i ? NORMAL : type) | TRB_ISP | last |
+                             (type == ISOCH ? 1u << 31 : 0));
+        at += xfer->td_length[i];
+    }
+}
+
+static void queue_transfer(UsbHcTransfer *xfer)
+{
+    if (usbhc_is_control(xfer)) {
+        queue_control(xfer);
+    } else {
+        queue_normal(xfer);
+    }
+}
+
+static void xhci_submit(UsbHcTransfer *xfer)
+{
+    UsbHcEndpoint *ep = xfer->ep;
+
+    usbhc_cut(xfer, TRB_MAX, usbhc_is_control(xfer) ? 2 : 0);
+    queue_transfer(xfer);
+    ring_doorbell(ep->dev->hc, ep->dev->slot, epid_of(ep));
+}
+
+const UsbHcDriver usbhc_xhci = {
+    .name = "xhci",
+    .device = "qemu-xhci,id=hc,addr=1d.0",
+    .speeds = 0xf,
+    .best = USBHC_SUPER,
+    .max_transfer = 8 * TRB_MAX,
+    .max_control_out = 4096,
+    .pipelined = true,
+    .start = xhci_start,
+    .stop = xhci_stop,
+    .ports = xhci_ports,
+    .port_status = xhci_port_status,
+    .port_clear = xhci_port_clear,
+    .port_reset = xhci_port_reset,
+    .port_suspend = xhci_port_suspend,
+    .address = xhci_address,
+    .close = xhci_close,
+    .ep_open = xhci_ep_open,
+    .ep_close = xhci_ep_close,
+    .submit = xhci_submit,
+    .harvest = xhci_harvest,
+    .cancel = xhci_cancel,
+    .ep_recover = xhci_ep_recover,
+};
