@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Every command prints what it does and can be repeated; "make help" lists them.
+
+# QEMU_SRC=DIR: a QEMU tree of your own; BASE=10.2: see overlay/base.lock
+export QEMU_SRC BASE
+
+.PHONY: help qemu demo check check-unit check-qtest check-guest asan series \
+        run clean
+.NOTPARALLEL:
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | \
+	    while read -r name text; do printf 'make %-12s %s\n' \
+	    "$$name" "$$text"; done
+
+qemu: ## fetch and build QEMU with the device: build/bin/qemu-system-x86_64
+	@scripts/qemu
+
+demo: qemu ## a Python mouse plugged into a running Linux guest
+	@scripts/demo
+
+check: ## all tests; the last line is "N passed, N failed, N skipped"
+	@scripts/check
+
+check-unit: ## unit tests: Python package, C headers and codec, overlay
+	@scripts/check unit
+
+check-qtest: ## the device under qtest, and QEMU's own USB tests
+	@scripts/check qtest
+
+check-guest: ## the examples in a real Linux guest
+	@scripts/check guest
+
+asan: ## the qtests on a build with address and undefined sanitizers
+	@scripts/check asan
+
+series: ## make series OUT=DIR: the patches, signed off by you
+	@scripts/series "$(OUT)"
+
+run: qemu ## make run ARGS="...": a shell in a test guest
+	@tests/guest/run --shell $(ARGS)
+
+clean: ## remove build/
+	rm -rf build

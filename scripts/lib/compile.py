@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Configures and builds an overlaid QEMU tree."""
+
+import shutil
+
+import archive
+import mirror
+import overlay
+import steps
+from common import say, shown, write_changed
+
+OPTIONS = '''
+--python=/usr/bin/python3
+--target-list=x86_64-softmmu
+--without-default-features
+--enable-system
+--enable-tcg
+--enable-slirp
+--enable-fdt=system
+--enable-pixman
+--enable-gnutls
+--enable-trace-backends=log
+--enable-werror
+--disable-debug-info
+--disable-install-blobs
+--disable-download
+'''.split()
+FLAVOURS = {
+    'plain': [],
+    'asan': ['--enable-asan', '--enable-ubsan'],
+}
+FIRMWARE = ('/usr/share/seabios', '/usr/share/qemu', '/usr/lib/ipxe/qemu')
+MANY = 20       # files changed: more are counted, not named
+
+WRAPPER = '''\
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Runs the QEMU built in {tree}, with its firmware.
+exec "{tree}/qemu-system-x86_64" {firmware} "$@"
+'''
+
+
+def lay_overlay(base):
+    changed = overlay.Overlay(base).result()
+    first = not base.source.is_dir()
+    if first:
+        say(f'Copying the tree to {shown(base.source)}')
+    touched = mirror.lay(base.pristine, base.source, changed)
+    if touched and not first:
+        named = ', '.join(sorted(touched)) if len(touched) <= MANY \
+            else f'{len(touched)} files'
+        say(f'Overlay: changed {named}')
+
+
+def configure(base, flavour):
+    tree = base.tree(flavour)
+    command = [str(base.source / 'configure'), *OPTIONS, *FLAVOURS[flavour]]
+    stamp = tree / 'configured'
+    text = '\n'.join(command) + '\n'
+    if stamp.is_file() and stamp.read_text() == text:
+        return
+    shutil.rmtree(tree, ignore_errors=True)
+    tree.mkdir(parents=True)
+    steps.run(f'Configuring {shown(tree)}', command,
+              f'configure-{tree.parent.name}-{flavour}.log', cwd=tree,
+              env=archive.tools_environment())
+    stamp.write_text(text)
+
+
+def ninja(base, flavour, targets):
+    tree = base.tree(flavour)
+    steps.run(f'Building {shown(tree)}', ['ninja', *targets],
+              f'build-{tree.parent.name}-{flavour}.log', cwd=tree,
+              env=archive.tools_environment())
+
+
+def wrapper(tree, path):
+    """A command that runs the built QEMU from any folder."""
+    folders = [str(tree / 'pc-bios'), *FIRMWARE]
+    firmware = ' '.join(f'-L "{folder}"' for folder in folders)
+    write_changed(path, WRAPPER.format(tree=tree, firmware=firmware).encode(),
+                  0o755)
+
+
+def build(base, flavour, targets=()):
+    lay_overlay(base)
+    configure(base, flavour)
+    ninja(base, flavour, ['qemu-system-x86_64', *targets])
+    wrapper(base.tree(flavour), base.binary(flavour))

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The table of test suites: each is a command that prints TAP."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import bases
+from common import ROOT
+
+PYTHON = '/usr/bin/python3'
+OTHER_BASE = '10.2'        # the second base that is built and tested
+
+OHCI_TESTS = ('/x86_64/pc/i440FX-pcihost/pci-bus-pc/pci-bus/pci-ohci/'
+              'pci-ohci-tests')     # usb-hcd-ohci-test.c is part of qos-test
+
+OWN_TEST = ('usb-remote-test', (), 600)
+# QEMU's own tests that the device has to pass: name, arguments, seconds
+QEMU_TESTS = (
+    ('device-introspect-test', (), 300),
+    ('qom-test', (), 300),
+    ('usb-hcd-uhci-test', (), 120),
+    ('usb-hcd-ehci-test', (), 120),
+    ('usb-hcd-xhci-test', (), 120),
+    ('qos-test', ('-p', OHCI_TESTS), 120),
+)
+SANITIZERS = {
+    'ASAN_OPTIONS': 'detect_leaks=0:abort_on_error=1',
+    'UBSAN_OPTIONS': 'print_stacktrace=1:halt_on_error=1:abort_on_error=1',
+}
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A command, run in a folder, that prints TAP within some seconds."""
+    name: str
+    command: list
+    seconds: int
+    folder: Path = ROOT
+    environment: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Group:
+    """What "scripts/check NAME" runs."""
+    name: str
+    suites: object          # function: a list of suites
+    flavour: str = None     # the QEMU that has to be built first
+    targets: tuple = ()     # with these targets besides
+    usual: bool = True      # part of "make check"
+
+
+def script(name, *arguments):
+    return [str(ROOT / 'scripts' / name), *arguments]
+
+
+def unit():
+    yield Suite('unit/python', script('unittest-tap', 'tests/unit'), 300,
+                environment={'PYTHONPATH': str(ROOT / 'python')})
+    yield Suite('unit/scripts', script('unittest-tap', 'scripts/tests'), 120)
+    yield Suite('unit/guest-tools',
+                script('unittest-tap', 'tests/guest/selftest'), 120)
+    yield Suite('unit/static', script('check-static'), 300)
+    for source in sorted(ROOT.glob('tests/unit/*.c')):
+        yield Suite(f'unit/{source.stem}',
+                    script('c-test', str(source.relative_to(ROOT))), 120)
+
+
+def qtests(label, base, flavour, tests, environment=None):
+    tree = base.tree(flavour)
+    where = {'QTEST_QEMU_BINARY': str(base.binary(flavour)),
+             'PYTHON': PYTHON, **(environment or {})}
+    for name, arguments, seconds in tests:
+        yield Suite(f'{label}/{name}',
+                    [str(tree / 'tests/qtest' / name), '--tap', '-k',
+                     *arguments], seconds, tree, where)
+
+
+def qtest():
+    yield from qtests('qtest', bases.chosen(), 'plain',
+                      (OWN_TEST, *QEMU_TESTS))
+
+
+def asan():
+    yield from qtests('asan', bases.chosen(), 'asan',
+                      (OWN_TEST, QEMU_TESTS[0]), SANITIZERS)
+
+
+def guest():
+    yield Suite('guest/linux', [str(ROOT / 'tests/guest/run'), '--tap'], 900)
+
+
+def series():
+    yield Suite('series/default', script('check-series'), 900)
+    other = bases.named(OTHER_BASE)
+    yield Suite(f'series/{OTHER_BASE}', script('check-series'), 1500,
+                environment={'BASE': OTHER_BASE, 'QEMU_SRC': ''})
+    if other.binary().exists():         # else the suite above said why
+        yield from qtests(OTHER_BASE, other, 'plain', (OWN_TEST,))
+
+
+def targets(*names):
+    return tuple(f'tests/qtest/{name}' for name in names)
+
+
+GROUPS = (
+    Group('unit', unit),
+    Group('qtest', qtest, 'plain',
+          targets('usb-remote-test', *(test[0] for test in QEMU_TESTS))),
+    Group('guest', guest, 'plain'),
+    Group('series', series, 'plain'),
+    Group('asan', asan, 'asan',
+          targets('usb-remote-test', 'device-introspect-test'), usual=False),
+)

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The commands: what they say when they are used wrongly."""
+
+import os
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+from trees import SCRIPTS
+
+
+class Commands(unittest.TestCase):
+    """One clear line, and a status that is not 0."""
+
+    def refused(self, script, *arguments, **environment):
+        run = subprocess.run(
+            [SCRIPTS / script, *arguments], text=True, check=False,
+            env={**os.environ, **environment}, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.assertEqual(run.returncode, 1, run.stderr)
+        self.assertEqual(len(run.stderr.splitlines()), 1, run.stderr)
+        return run.stderr
+
+    def test_qemu_src_that_is_missing(self):
+        said = self.refused('qemu', QEMU_SRC='/nonexistent')
+        self.assertIn('QEMU_SRC=/nonexistent: not a QEMU source tree', said)
+
+    def test_qemu_src_that_is_something_else(self):
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, 'VERSION').write_text('10.0.0\n')
+            said = self.refused('qemu', QEMU_SRC=folder)
+        self.assertIn('not a QEMU source tree', said)
+
+    def test_a_base_that_is_not_in_the_lock(self):
+        said = self.refused('qemu', QEMU_SRC='', BASE='1.2')
+        self.assertIn('BASE=1.2: not in overlay/base.lock', said)
+
+    def test_series_without_a_folder(self):
+        said = self.refused('series', '', GIT_CONFIG_COUNT='2',
+                            GIT_CONFIG_KEY_0='user.name',
+                            GIT_CONFIG_VALUE_0='A Name',
+                            GIT_CONFIG_KEY_1='user.email',
+                            GIT_CONFIG_VALUE_1='a@localhost')
+        self.assertIn('make series OUT=DIR', said)
+
+    def test_series_without_an_identity(self):
+        with tempfile.TemporaryDirectory() as folder:
+            said = self.refused('series', folder, GIT_CONFIG_COUNT='1',
+                                GIT_CONFIG_KEY_0='user.name',
+                                GIT_CONFIG_VALUE_0='')
+        self.assertIn('user.name is not set', said)
+
+    def test_a_group_of_tests_that_does_not_exist(self):
+        said = self.refused('check', 'nothing')
+        self.assertIn('no group of tests "nothing"', said)
+
+
+if __name__ == '__main__':
+    unittest.main()
