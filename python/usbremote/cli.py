@@ -43,10 +43,11 @@ def parser(description: Optional[str]) -> argparse.ArgumentParser:
                    help="go on when QEMU is not there, or not any more")
     p.add_argument("--speed", type=speeds, metavar="SPEED",
                    help="low, full, high, super, or several with commas")
-    p.add_argument("--handshake-timeout", type=float, metavar="SECONDS",
+    p.add_argument("--handshake-timeout", type=number(0.001, 1e6, float),
+                   metavar="SECONDS",
                    help="how long QEMU may take to say hello (10; with "
                    "--reconnect as long as it likes)")
-    p.add_argument("--stats", metavar="FILE",
+    p.add_argument("--stats", type=stats_file, metavar="FILE",
                    help="write counters there as JSON on SIGUSR2 and at exit")
     p.add_argument("-v", "--verbose", action="count", default=0,
                    help="say what happens; twice: every event")
@@ -69,6 +70,14 @@ def log_file(text: str) -> TextIO:
     except OSError as err:
         raise argparse.ArgumentTypeError(
             f"cannot write '{text}': {err.strerror}") from None
+
+
+def stats_file(text: str) -> str:
+    """For argparse: a file that can be put in place of another."""
+    folder = os.path.dirname(text) or "."
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise argparse.ArgumentTypeError(f"cannot write in '{folder}'")
+    return text
 
 
 def number(low: float, high: float,
@@ -126,7 +135,7 @@ class Program:
             os.replace(part, self.options.stats)
 
     def write_stats_now(self) -> None:
-        """SIGUSR2."""
+        """At SIGUSR2 and at the end; a full disk does not end the device."""
         try:
             self.write_stats()
         except OSError as err:
@@ -149,7 +158,7 @@ class Program:
                     signal.SIGUSR1: partial(poke, server),
                     signal.SIGUSR2: self.write_stats_now})
             finally:
-                self.write_stats()
+                self.write_stats_now()
         except (UsbRemoteError, OSError) as err:
             print(f"{self.name}: {where}{err}", file=sys.stderr)
             return 1

@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 from typing import (TYPE_CHECKING, Callable, Dict, List, Optional, Sequence,
-                    Tuple, Union)
+                    Tuple)
 
 from ._proto import Speed, TransferType
 
@@ -241,6 +241,3 @@ class Strings:
         if index > len(self._texts):
             return None
         return string_descriptor(self._texts[index - 1])
-
-
-Raw = Dict[Union[int, Tuple[int, int]], bytes]

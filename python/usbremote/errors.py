@@ -41,10 +41,11 @@ class NotUsbRemote(ProtocolViolation):
     """What arrived first is not this protocol's magic; seen: its bytes."""
 
     def __init__(self, seen: bytes) -> None:
-        shown = seen.split(b"\n")[0][:60].decode("ascii", "replace").strip()
-        said = f"it says {printable(shown)!r}" if shown else "it is not"
+        shown = printable(seen.split(b"\n")[0][:60].decode("ascii", "replace"))
+        readable = any(c.isascii() and c.isalnum() for c in shown)
+        said = f": it says {shown!r}" if readable else ""
         super().__init__(ErrorCode.MALFORMED,
-                         f"what answers there is not usb-remote: {said}")
+                         f"what answers there is not usb-remote{said}")
         self.seen = seen
 
 

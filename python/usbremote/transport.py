@@ -16,12 +16,11 @@ import signal
 import socket
 import stat
 from dataclasses import dataclass
-from typing import (Any, Callable, Coroutine, Dict, Generator, List, Optional,
-                    Set)
+from typing import Any, Callable, Coroutine, Dict, List, Optional, Set
 
 from .device import Device
 from .errors import (ConnectionLost, LocalError, NotUsbRemote,
-                     ProtocolViolation, Refused, RemoteError)
+                     ProtocolViolation, RemoteError)
 from .port import Factory, Port
 from .session import Closed, Counters, PeerSession
 from ._proto import ByeReason
@@ -281,7 +280,8 @@ class Server:
                 return None
             set_no_delay(task.result()[0])
         except OSError as err:
-            raise NoConnection(f"cannot connect: {reason(err)}") from None
+            raise NoConnection(f"cannot connect: {reason(err)} (is QEMU "
+                               "running? --reconnect waits for it)") from None
         if await self._until_stop(link.ended):
             return None
         return link.result()

@@ -16,15 +16,13 @@ MIT_NOTE = re.compile(r"WARNING: Saw acceptable license 'MIT\s*' but note")
 
 def identity():
     """The exporter's own name and address, from their git configuration."""
-    values = []
-    for key in ('user.name', 'user.email'):
-        run = subprocess.run(['git', 'config', key], cwd=ROOT, text=True,
-                             stdout=subprocess.PIPE, check=False)
-        value = run.stdout.strip()
-        if not value:
-            raise Failure(f'git config {key} is not set: the patches carry '
-                          'your own sign-off, so set it first')
-        values.append(value)
+    values = [subprocess.run(['git', 'config', key], cwd=ROOT, text=True,
+                             stdout=subprocess.PIPE, check=False).stdout.strip()
+              for key in ('user.name', 'user.email')]
+    if not all(values):
+        raise Failure('the patches carry your own sign-off, so set both first: '
+                      'git config --global user.name "Your Name"; '
+                      'git config --global user.email you@example.org')
     return values
 
 

@@ -24,7 +24,8 @@ class Repository:
         kept = {key: value for key, value in os.environ.items()
                 if not key.startswith('GIT_')}
         run = subprocess.run(
-            ['git', '-c', 'gc.auto=0', *map(str, arguments)], cwd=self.folder, input=text,
+            ['git', '-c', 'gc.auto=0', *map(str, arguments)],
+            cwd=self.folder, input=text,
             env={**kept, **PLAIN, **self.identity}, text=True, check=False,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         if run.returncode != 0:

@@ -49,7 +49,7 @@ class Commands(unittest.TestCase):
             said = self.refused('series', folder, GIT_CONFIG_COUNT='1',
                                 GIT_CONFIG_KEY_0='user.name',
                                 GIT_CONFIG_VALUE_0='')
-        self.assertIn('user.name is not set', said)
+        self.assertIn('git config --global user.name', said)
 
     def test_a_group_of_tests_that_does_not_exist(self):
         said = self.refused('check', 'nothing')

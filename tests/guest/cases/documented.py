@@ -7,7 +7,7 @@ import socket
 import subprocess
 
 from guestlab import manual, tls
-from guestlab.places import Failure, Unavailable
+from guestlab.places import TOP, Failure, Unavailable
 from guestlab.pointer import Pointer
 from guestlab.registry import case
 from guestlab.turns import finish_turn
@@ -80,6 +80,19 @@ def select(lab):
     for word in (b"broken-headset", b"slow-disk"):
         if sum(word in hello for hello in hellos) != 1:
             raise Failure(f"{word} is not in just one HELLO: {hellos}")
+
+
+@case("manual: a device of one's own")
+def own_device(lab):
+    vm, mark = lab.vm, lab.vm.kernel_log.mark()
+    device = lab.remote("xhci")
+    (lab.folder / "echo.py").write_text(manual.block("echo.py"))
+    (lab.folder / "python").symlink_to(TOP / "python")
+    (lab.folder / "usb.sock").symlink_to(device.path)
+    program = subprocess.Popen(
+        ["sh", "-c", "exec env " + manual.block("echo.peer")], cwd=lab.folder)
+    lab.later(stop, program)
+    vm.kernel_log.wait("Product: Echo", mark)
 
 
 @case("manual: a capture file")
