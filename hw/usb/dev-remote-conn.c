@@ -47,8 +47,7 @@ size_t remote_conn_room(USBRemoteState *s)
 
 /*
  * Put one message into the send buffer: the fixed part that belongs to its
- * type, then @tail_size bytes of @tail, or as many left for the caller to
- * fill at the end of the buffer if @tail is NULL.
+ * type, then @tail_size bytes of @tail.
  */
 void remote_conn_put(USBRemoteState *s, uint16_t type, uint64_t id,
                      const void *fixed, const void *tail, size_t tail_size)
@@ -68,7 +67,7 @@ void remote_conn_put(USBRemoteState *s, uint16_t type, uint64_t id,
     usb_remote_put_header(out->data + start, &h);
     start += sizeof(UsbRemoteHeader);
     memcpy(out->data + start, fixed, fixed_size);
-    if (tail && tail_size) {
+    if (tail_size) {
         memcpy(out->data + start + fixed_size, tail, tail_size);
     }
     trace_usb_remote_send(remote_name(s), usb_remote_message_name(type), id,
@@ -321,8 +320,7 @@ static void remote_got_preamble(USBRemoteState *s)
     }
 }
 
-static void remote_got_hello(USBRemoteState *s, const UsbRemoteHead *h,
-                             const uint8_t *body)
+static void remote_got_hello(USBRemoteState *s, const uint8_t *body)
 {
     const UsbRemoteHello *m = (const UsbRemoteHello *)body;
     UsbRemoteLimits own = usb_remote_default_limits();
@@ -435,7 +433,7 @@ static void remote_got_message(USBRemoteState *s, const UsbRemoteHead *h,
         return;
     case USB_REMOTE_MSG_HELLO:
         if (!open) {
-            remote_got_hello(s, h, body);
+            remote_got_hello(s, body);
             return;
         }
         break;
@@ -576,7 +574,7 @@ static int remote_conn_can_read(void *opaque)
 {
     USBRemoteState *s = opaque;
 
-    return remote_conn_reading(&s->conn) ? REMOTE_OUT_HIGH : 0;
+    return remote_conn_reading(&s->conn) ? REMOTE_READ_SIZE : 0;
 }
 
 static void remote_conn_read(void *opaque, const uint8_t *buf, int size)
@@ -626,6 +624,7 @@ static void remote_conn_opened(USBRemoteState *s)
     remote_conn_closed(s);
     trace_usb_remote_opened(remote_name(s));
     remote_conn_reset(s, REMOTE_PREAMBLE);
+    s->epoch = 0;
     if (s->conn.spoilt) {
         s->conn.spoilt = false;
         remote_conn_kill(s);
@@ -693,8 +692,12 @@ static int remote_conn_change(void *opaque)
     if (unfit) {
         error_report("usb-remote '%s': the new chardev %s", remote_name(s),
                      unfit);
-        /* If CLOSED was sent, the old one is opened again mid-message. */
+        /*
+         * If CLOSED was sent, the old one is opened again, in the middle of
+         * messages, before the bottom half runs.
+         */
         s->conn.spoilt = s->conn.state == REMOTE_CLOSED;
+        remote_schedule(s);
         return -1;
     }
     remote_conn_closed(s);
@@ -744,9 +747,6 @@ void remote_conn_fini(USBRemoteState *s)
         c->state = REMOTE_DEAD;
     }
     remote_conn_settle(s);
-    if (c->state != REMOTE_CLOSED) {
-        qemu_chr_fe_disconnect(&s->chr);
-    }
     remote_conn_reset(s, REMOTE_CLOSED);
     qemu_chr_fe_deinit(&s->chr, false);
     timer_free(c->write_timer);

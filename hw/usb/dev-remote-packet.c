@@ -86,29 +86,43 @@ void remote_mark_packets(RemoteEndpoint *ep, int status)
 
 /* OUT and control: a request belongs to a packet */
 
+static void remote_take_orphan(USBRemoteState *s, RemotePacket *rp,
+                               RemoteRequest *r)
+{
+    s->stats.adopted++;
+    trace_usb_remote_adopt(remote_name(s), r->ep->address, r->id);
+    rp->progress = r->done;
+    rp->tail_length = r->tail_length;
+    rp->tail_crc = r->tail_crc;
+    r->orphan = false;
+    if (r->stands_in) {
+        remote_request_free(s, r);
+    } else {
+        rp->request = r;
+    }
+}
+
 /* Give @rp the orphan that it left, and abandon those that stayed away. */
 static void remote_adopt(USBRemoteState *s, RemoteEndpoint *ep,
                          RemotePacket *rp)
 {
-    RemoteRequest *r, *next;
+    RemoteRequest *r, *next, *found;
 
-    QTAILQ_FOREACH(r, &ep->requests, next) {
-        if (r->orphan && remote_request_matches(r, rp->packet)) {
-            r->orphan = false;
-            rp->request = r;
-            rp->progress = r->done;
-            s->stats.adopted++;
-            trace_usb_remote_adopt(remote_name(s), ep->address, r->id);
+    QTAILQ_FOREACH(found, &ep->requests, next) {
+        if (found->orphan && remote_request_matches(found, rp->packet)) {
             break;
         }
     }
     QTAILQ_FOREACH_SAFE(r, &ep->requests, next, next) {
-        if (r == rp->request) {
+        if (r == found) {
             break;
         }
         if (r->orphan) {
             remote_abandon(s, r);
         }
+    }
+    if (found) {
+        remote_take_orphan(s, rp, found);
     }
 }
 
@@ -131,29 +145,20 @@ static RemotePacket *remote_next_packet(RemoteEndpoint *ep)
     return NULL;
 }
 
-/*
- * The bytes of @size that one request takes: all, or as many whole packets
- * as a message can carry.
- */
-static uint32_t remote_piece(USBRemoteState *s, RemoteEndpoint *ep,
-                             size_t size)
-{
-    uint32_t cap = s->conn.limits.max_payload;
-
-    return size <= cap ? size : cap - cap % ep->max_packet;
-}
-
 static bool remote_submit_out(USBRemoteState *s, RemoteEndpoint *ep)
 {
     RemotePacket *rp = remote_next_packet(ep);
     RemoteRequest *r;
-    uint32_t length;
+    int64_t length;
 
     if (!rp) {
         return false;
     }
     length = remote_piece(s, ep, usb_packet_size(rp->packet) - rp->progress);
-    r = remote_request_new(s, ep, rp->packet, rp->progress, length);
+    if (length < 0) {
+        return false;
+    }
+    r = remote_request_new(s, ep, rp->packet, rp->progress, length, true);
     if (!r) {
         return false;
     }
@@ -161,6 +166,8 @@ static bool remote_submit_out(USBRemoteState *s, RemoteEndpoint *ep)
                r->data, length);
     r->more = rp->progress + length < r->size;
     r->short_not_ok = rp->packet->short_not_ok;
+    r->retry = rp->retry;
+    rp->retry = false;
     rp->request = r;
     remote_send_submit(s, r);
     return true;
@@ -178,6 +185,8 @@ static bool remote_submit_control(USBRemoteState *s, RemoteEndpoint *ep)
     if (!r) {
         return false;
     }
+    r->retry = rp->retry;
+    rp->retry = false;
     rp->request = r;
     remote_send_submit(s, r);
     return true;
@@ -215,19 +224,18 @@ static bool remote_deliver_out(USBRemoteState *s, RemoteEndpoint *ep)
 {
     RemotePacket *rp = QTAILQ_FIRST(&ep->packets);
     RemoteRequest *r = rp->request;
-    bool whole, more;
+    bool goes_on;
     int status;
 
     if (!r || r->state != REMOTE_DONE) {
         return false;
     }
-    rp->progress += r->actual;
-    whole = r->actual == r->length;
-    more = r->more;
     status = r->status;
+    goes_on = status == USB_RET_SUCCESS && r->actual == r->length && r->more;
+    remote_add_progress(rp, r, r->actual);
     rp->request = NULL;
     remote_request_free(s, r);
-    if (status == USB_RET_SUCCESS && whole && more) {
+    if (goes_on) {
         remote_schedule(s);
         return false;
     }
@@ -237,24 +245,12 @@ static bool remote_deliver_out(USBRemoteState *s, RemoteEndpoint *ep)
 
 /* IN: answered requests are a stream that packets take from */
 
-/* Requests that a packet still can take from, without those given up. */
-static unsigned remote_count_in(RemoteEndpoint *ep)
-{
-    RemoteRequest *r;
-    unsigned n = 0;
-
-    QTAILQ_FOREACH(r, &ep->requests, next) {
-        n += !r->discard;
-    }
-    return n;
-}
-
 /*
  * A packet of another size than the request that is to fill it: take that
  * one and those after it back, as far as they are not answered.
  */
 void remote_match_in(USBRemoteState *s, RemoteEndpoint *ep,
-                     unsigned index, uint32_t length)
+                     unsigned index, size_t size)
 {
     RemoteRequest *r;
     bool differs = false;
@@ -265,7 +261,7 @@ void remote_match_in(USBRemoteState *s, RemoteEndpoint *ep,
             continue;
         }
         if (r->state == REMOTE_SENT) {
-            differs |= r->length != length;
+            differs |= r->size != size;
             r->cancel |= differs;
         }
     }
@@ -274,36 +270,54 @@ void remote_match_in(USBRemoteState *s, RemoteEndpoint *ep,
     }
 }
 
+/*
+ * The first packet that no request is there for, or NULL.  Those before it
+ * have one each; if one of these was only a piece, the others come first.
+ */
+static RemotePacket *remote_next_in(RemoteEndpoint *ep)
+{
+    RemoteRequest *r = QTAILQ_FIRST(&ep->requests);
+    RemotePacket *rp;
+
+    QTAILQ_FOREACH(rp, &ep->packets, next) {
+        while (r && r->discard) {
+            r = QTAILQ_NEXT(r, next);
+        }
+        if (rp->status != USB_RET_ASYNC) {
+            return NULL;
+        }
+        if (!r) {
+            return rp;
+        }
+        if (r->more) {
+            return NULL;
+        }
+        r = QTAILQ_NEXT(r, next);
+    }
+    return NULL;
+}
+
 static bool remote_submit_in(USBRemoteState *s, RemoteEndpoint *ep)
 {
-    unsigned have = remote_count_in(ep);
-    RemotePacket *rp;
+    RemotePacket *rp = remote_next_in(ep);
     RemoteRequest *r;
-    uint32_t length;
+    int64_t length;
 
-    if (have >= ep->n_packets) {
+    if (!rp) {
         return false;
     }
-    QTAILQ_FOREACH(rp, &ep->packets, next) {
-        size_t left = usb_packet_size(rp->packet) - rp->progress;
-
-        length = remote_piece(s, ep, left);
-        if (rp->status != USB_RET_ASYNC) {
-            return false;
-        }
-        if (!have--) {
-            break;
-        }
-        if (left > length) {
-            return false;   /* its other pieces come first */
-        }
+    length = remote_piece(s, ep, usb_packet_size(rp->packet) - rp->progress);
+    if (length < 0) {
+        return false;
     }
-    r = remote_request_new(s, ep, rp->packet, rp->progress, length);
+    r = remote_request_new(s, ep, rp->packet, rp->progress, length, false);
     if (!r) {
         return false;
     }
     r->more = rp->progress + length < r->size;
     r->short_not_ok = rp->packet->short_not_ok;
+    r->retry |= rp->retry;
+    rp->retry = false;
     remote_send_submit(s, r);
     return true;
 }
@@ -409,15 +423,26 @@ static void remote_handle_iso(USBPacket *p)
 }
 
 /* Does core have to hold @p back behind an earlier packet? */
-static bool remote_must_queue(USBRemoteState *s, RemoteEndpoint *ep,
-                              USBPacket *p)
+static bool remote_must_queue(RemoteEndpoint *ep, USBPacket *p)
 {
     USBPacket *core = QTAILQ_LAST(&p->ep->queue);
     RemotePacket *last = QTAILQ_LAST(&ep->packets);
 
     return (core && core->state == USB_PACKET_QUEUED) ||
            (last && last->packet->short_not_ok) ||
-           ep->n_packets >= s->conn.limits.max_per_endpoint;
+           ep->n_packets >= REMOTE_HOLD_MAX;
+}
+
+/* A packet that was cancelled between pieces goes on where it was. */
+static void remote_continue_in(RemoteEndpoint *ep, RemotePacket *rp)
+{
+    USBPacket *p = rp->packet;
+
+    if (ep->n_packets == 1 && ep->partial_size == usb_packet_size(p) &&
+        (ep->partial_id & ~0xfull) == (p->id & ~0xfull)) {
+        rp->progress = ep->partial_progress;
+    }
+    ep->partial_size = 0;
 }
 
 static void remote_hold_data(USBRemoteState *s, RemoteEndpoint *ep,
@@ -426,8 +451,7 @@ static void remote_hold_data(USBRemoteState *s, RemoteEndpoint *ep,
     size_t size = usb_packet_size(p);
     unsigned index = ep->n_packets;
 
-    if (p->state == USB_PACKET_SETUP && index &&
-        remote_must_queue(s, ep, p)) {
+    if (p->state == USB_PACKET_SETUP && remote_must_queue(ep, p)) {
         p->status = USB_RET_ADD_TO_QUEUE;
     } else if (!s->plugged) {
         remote_hold(s, p, USB_RET_NODEV, false);
@@ -436,7 +460,8 @@ static void remote_hold_data(USBRemoteState *s, RemoteEndpoint *ep,
     } else {
         remote_hold(s, p, USB_RET_ASYNC, false);
         if (remote_ep_is_in(ep)) {
-            remote_match_in(s, ep, index, remote_piece(s, ep, size));
+            remote_continue_in(ep, QTAILQ_LAST(&ep->packets));
+            remote_match_in(s, ep, index, size);
         } else {
             remote_adopt(s, ep, QTAILQ_LAST(&ep->packets));
         }
@@ -482,12 +507,23 @@ void remote_handle_cancel(USBRemoteState *s, USBPacket *p)
         return;
     }
     trace_usb_remote_packet_cancel(remote_name(s), ep->address, p->id);
+    if (remote_ep_is_in(ep) && rp->progress) {
+        ep->partial_id = p->id;
+        ep->partial_size = usb_packet_size(p);
+        ep->partial_progress = rp->progress;
+    }
     if (rp->request && remote_is_control(ep)) {
         remote_abandon(s, rp->request);
     } else if (rp->request) {
         rp->request->orphan = true;
+    } else if (rp->progress && !in) {
+        remote_leave_progress(ep, rp);
     }
-    if (!remote_is_control(ep) && !QTAILQ_EMPTY(&ep->requests)) {
+    if (rp->retry) {
+        ep->retry_at = 0;   /* what was to be repeated is gone */
+    }
+    if (!remote_is_control(ep) &&
+        (!QTAILQ_EMPTY(&ep->requests) || ep->partial_size)) {
         ep->orphan_at = remote_now() + REMOTE_ORPHAN_NS;
     }
     remote_packet_free(ep, rp);
@@ -571,8 +607,11 @@ static void remote_wake(USBRemoteState *s, RemoteEndpoint *ep)
  */
 void remote_deliver(USBRemoteState *s)
 {
+    bool freed = s->credit_freed;
     int i;
 
+    s->credit_freed = false;
+    s->starved &= !freed;
     for (i = 0; i < REMOTE_ENDPOINTS; i++) {
         RemoteEndpoint *ep = &s->eps[i];
         unsigned n = ep->n_packets;
@@ -580,7 +619,7 @@ void remote_deliver(USBRemoteState *s)
         while (n && remote_deliver_one(s, ep)) {
             n--;
         }
-        if (ep->starved && s->credit_freed) {
+        if (ep->starved && freed) {
             ep->starved = false;
             ep->wake = true;
         }
@@ -589,5 +628,7 @@ void remote_deliver(USBRemoteState *s)
             remote_wake(s, ep);
         }
     }
-    s->credit_freed = false;
+    if (s->starved && s->credit_freed) {
+        remote_schedule(s);
+    }
 }

@@ -30,8 +30,9 @@ static bool remote_may_ask(USBRemoteState *s, RemoteEndpoint *ep,
             return false;
         }
     }
-    if (!remote_has_credit(s, ep, length)) {
+    if (!remote_may_poll(s, ep, length)) {
         ep->starved = true;
+        s->starved = true;
         return false;
     }
     return true;
@@ -53,12 +54,27 @@ void remote_poll_in(USBRemoteState *s, RemoteEndpoint *ep, USBPacket *p)
     } else if (r && !r->cancel) {
         remote_match_in(s, ep, 0, size);
     } else if (remote_may_ask(s, ep, size)) {
-        r = remote_request_new(s, ep, p, 0, size);
+        r = remote_request_new(s, ep, p, 0, size, false);
         if (r) {
             r->short_not_ok = p->short_not_ok;
             remote_schedule(s);
         }
     }
+}
+
+/*
+ * Has the guest stopped polling since the last time?  The core does not say
+ * so, but then an answer is of no use to a transfer that looks the same.
+ * xHCI polls when woken only, so there nothing can be told from the time.
+ */
+static bool remote_poll_lost(USBRemoteState *s, RemoteEndpoint *ep)
+{
+    int64_t now = remote_now();
+    int64_t gap = now - ep->polled_at;
+
+    ep->polled_at = now;
+    return s->polled &&
+           gap > REMOTE_POLL_LOST_NS + 2 * remote_interval_ns(s, ep);
 }
 
 /* The request that @p made when it was polled before, abandoning others. */
@@ -67,6 +83,7 @@ static RemoteRequest *remote_find_poll(USBRemoteState *s, RemoteEndpoint *ep,
 {
     USBDevice *udev = USB_DEVICE(s);
     RemoteRequest *r, *next, *found = NULL;
+    bool lost = remote_poll_lost(s, ep);
     bool same;
 
     QTAILQ_FOREACH_SAFE(r, &ep->requests, next, next) {
@@ -81,7 +98,7 @@ static RemoteRequest *remote_find_poll(USBRemoteState *s, RemoteEndpoint *ep,
                    (!r->data || (r->setup[0] & USB_DIR_IN) ||
                     !memcmp(r->data, udev->data_buf, r->length));
         }
-        if (same && !found) {
+        if (same && !found && !lost) {
             found = r;
         } else {
             remote_abandon(s, r);
@@ -102,9 +119,10 @@ void remote_poll_out(USBRemoteState *s, RemoteEndpoint *ep,
         p->actual_length = r->actual;
         remote_request_free(s, r);
     } else if (!r && remote_may_ask(s, ep, size)) {
-        r = remote_request_new(s, ep, p, 0, size);
+        r = remote_request_new(s, ep, p, 0, size, true);
         if (r) {
             iov_to_buf(p->iov.iov, p->iov.niov, 0, r->data, size);
+            r->short_not_ok = p->short_not_ok;
             remote_schedule(s);
         }
     }

@@ -36,6 +36,7 @@
  */
 
 #include "qemu/osdep.h"
+#include "qemu/crc32c.h"
 #include "qemu/iov.h"
 #include "dev-remote.h"
 #include "trace.h"
@@ -60,14 +61,15 @@ static int remote_status(uint8_t status)
 }
 
 /* The service interval (USB 2.0 section 9.6.6), in virtual ns. */
-static int64_t remote_interval_ns(USBRemoteState *s, const RemoteEndpoint *ep)
+int64_t remote_interval_ns(USBRemoteState *s, const RemoteEndpoint *ep)
 {
     if (ep->type != USB_ENDPOINT_XFER_INT) {
         return REMOTE_RETRY_NS;
     }
     if (USB_DEVICE(s)->speed >= USB_SPEED_HIGH) {
-        return MAX((125 * SCALE_US) << (MIN(MAX(ep->interval, 1), 16) - 1),
-                   REMOTE_RETRY_NS);
+        int exponent = MIN(MAX(ep->interval, 1), 16) - 1;
+
+        return MAX((int64_t)(125 * SCALE_US) << exponent, REMOTE_RETRY_NS);
     }
     return MAX(ep->interval, 1) * SCALE_MS;
 }
@@ -78,17 +80,26 @@ static RemoteRequest **remote_slot(USBRemoteState *s, uint64_t id)
     return &s->slots[id % REMOTE_SLOTS];
 }
 
+/* Endpoints that had to wait for credit are told by remote_deliver(). */
+static void remote_credit_freed(USBRemoteState *s)
+{
+    s->credit_freed = true;
+    if (s->starved) {
+        remote_schedule(s);
+    }
+}
+
 /* No answer is awaited any more; the id is not known from here on. */
 static void remote_unslot(USBRemoteState *s, RemoteRequest *r)
 {
-    *remote_slot(s, r->id) = NULL;
+    if (r->state == REMOTE_SENT) {
+        *remote_slot(s, r->id) = NULL;
+    }
     r->ep->n_sent--;
     s->n_in_flight -= !remote_is_control(r->ep);
-    s->credit_freed = true;
+    remote_credit_freed(s);
     if (r->cancel_sent) {
         r->ep->n_cancelled--;
-        s->n_cancelled--;
-        s->cancel_at = s->n_cancelled ? remote_now() + REMOTE_CANCEL_NS : 0;
     }
 }
 
@@ -104,26 +115,68 @@ void remote_request_free(USBRemoteState *s, RemoteRequest *r)
     g_free(r->data);
     g_free(r->table);
     g_free(r);
-    s->credit_freed = true;
+    remote_credit_freed(s);
 }
 
 /*
- * Control needs no credit, so that a device whose endpoints are all parked
- * can still be talked to.  It never has more than one request, as the next
- * one waits for the answer of one that was cancelled.
+ * How many bytes a new request of @ep may have, or -1 if there can be none
+ * now.  Control needs no credit, so that a device whose endpoints are all
+ * parked can still be talked to; it never has more than one request.  Half
+ * of the credit is only for endpoints that have no request yet: a guest that
+ * leaves reads waiting on one endpoint must not stop the others.
  */
-bool remote_has_credit(USBRemoteState *s, RemoteEndpoint *ep,
-                       uint32_t length)
+static int64_t remote_budget(USBRemoteState *s, RemoteEndpoint *ep)
+{
+    const UsbRemoteLimits *l = &s->conn.limits;
+    int64_t half = l->max_bytes / 2;
+    int64_t left = MAX(half - (int64_t)s->bytes, 0);
+
+    if (s->conn.state != REMOTE_OPEN) {
+        return -1;
+    }
+    if (remote_is_control(ep)) {
+        return l->max_control;
+    }
+    if (ep->n_sent == 0 && s->n_in_flight < l->max_requests) {
+        return MAX(left, MIN(half / REMOTE_ENDPOINTS,
+                             l->max_bytes - (int64_t)s->bytes));
+    }
+    if (ep->n_sent < l->max_per_endpoint &&
+        s->n_in_flight < l->max_requests / 2) {
+        return left;
+    }
+    return -1;
+}
+
+/*
+ * The bytes that the next request for a packet with @size bytes to go takes:
+ * all of them, or as many whole packets as a message can carry; -1 if it has
+ * to wait for credit.  An endpoint's only request is made smaller rather
+ * than to wait.
+ */
+int64_t remote_piece(USBRemoteState *s, RemoteEndpoint *ep, size_t size)
+{
+    int64_t cap = s->conn.limits.max_payload;
+    int64_t want = size <= cap ? size : cap - cap % ep->max_packet;
+    int64_t budget = remote_budget(s, ep);
+
+    if (budget >= want) {
+        return want;
+    }
+    if (budget < ep->max_packet || ep->n_sent) {
+        return -1;
+    }
+    return budget - budget % ep->max_packet;
+}
+
+/* Is there credit for the one request of an endpoint in NAK mode? */
+bool remote_may_poll(USBRemoteState *s, RemoteEndpoint *ep, uint32_t length)
 {
     const UsbRemoteLimits *l = &s->conn.limits;
 
-    if (s->conn.state != REMOTE_OPEN) {
-        return false;
-    }
-    return remote_is_control(ep) ||
-           (s->n_in_flight < l->max_requests &&
-            ep->n_sent < l->max_per_endpoint &&
-            s->bytes + length <= l->max_bytes);
+    return s->conn.state == REMOTE_OPEN &&
+           (remote_is_control(ep) || (s->n_in_flight < l->max_requests &&
+                                      s->bytes + length <= l->max_bytes));
 }
 
 static uint64_t remote_next_id(USBRemoteState *s)
@@ -138,19 +191,16 @@ static uint64_t remote_next_id(USBRemoteState *s)
 
 /*
  * A new request of @length bytes for the packet @p, of which @done bytes are
- * over; NULL if there is no credit or no memory for it.
+ * over; NULL if there is no memory for it.  The caller has looked for credit.
  */
 RemoteRequest *remote_request_new(USBRemoteState *s, RemoteEndpoint *ep,
-                                  USBPacket *p, size_t done,
-                                  uint32_t length)
+                                  USBPacket *p, size_t done, uint32_t length,
+                                  bool out)
 {
     RemoteRequest *r;
     uint8_t *data = NULL;
 
-    if (!remote_has_credit(s, ep, length)) {
-        return NULL;
-    }
-    if (length && !remote_ep_is_in(ep)) {
+    if (length && out) {
         data = g_try_malloc(length);
         if (!data) {
             return NULL;
@@ -158,15 +208,13 @@ RemoteRequest *remote_request_new(USBRemoteState *s, RemoteEndpoint *ep,
     }
     r = g_new0(RemoteRequest, 1);
     r->ep = ep;
-    r->id = remote_next_id(s);
     r->hcd_id = p->id;
     r->size = usb_packet_size(p);
     r->done = done;
     r->length = length;
     r->data = data;
-    r->retry = ep->retry;
+    r->retry = ep->retry && ep->retry_id == p->id;
     ep->retry = false;
-    *remote_slot(s, r->id) = r;
     ep->n_sent++;
     if (!remote_is_control(ep)) {
         s->n_in_flight++;
@@ -179,14 +227,13 @@ RemoteRequest *remote_request_new(USBRemoteState *s, RemoteEndpoint *ep,
 RemoteRequest *remote_control_new(USBRemoteState *s, USBPacket *p)
 {
     USBDevice *udev = USB_DEVICE(s);
+    bool out = !(udev->setup_buf[0] & USB_DIR_IN);
     RemoteRequest *r = remote_request_new(s, &s->eps[0], p, 0,
-                                          udev->setup_len);
+                                          udev->setup_len, out);
 
     if (r) {
         memcpy(r->setup, udev->setup_buf, sizeof(r->setup));
-        if (udev->setup_buf[0] & USB_DIR_IN) {
-            g_clear_pointer(&r->data, g_free);
-        } else if (r->length) {
+        if (r->data) {
             memcpy(r->data, udev->data_buf, r->length);
         }
     }
@@ -208,6 +255,9 @@ void remote_send_submit(USBRemoteState *s, RemoteRequest *r)
     usb_remote_put16(m.flags, flags);
     usb_remote_put32(m.length, r->length);
     memcpy(m.setup, r->setup, sizeof(m.setup));
+    /* Ids grow on the wire, so one is taken here and not before. */
+    r->id = remote_next_id(s);
+    *remote_slot(s, r->id) = r;
     r->state = REMOTE_SENT;
     s->stats.submits++;
     if (!in) {
@@ -237,16 +287,35 @@ void remote_send_cancels(USBRemoteState *s, RemoteEndpoint *ep)
     QTAILQ_FOREACH(r, &ep->requests, next) {
         if (r->cancel && !r->cancel_sent && r->state == REMOTE_SENT) {
             r->cancel_sent = true;
+            r->cancel_at = remote_now() + REMOTE_CANCEL_NS;
             ep->n_cancelled++;
-            s->n_cancelled++;
             s->stats.cancels++;
-            if (!s->cancel_at) {
-                s->cancel_at = remote_now() + REMOTE_CANCEL_NS;
-                remote_schedule(s);     /* for the timer */
-            }
+            remote_schedule(s);     /* for the timer */
             remote_conn_put(s, USB_REMOTE_MSG_CANCEL, r->id, &m, NULL, 0);
         }
     }
+}
+
+/* The packet that @r was sent for, if it is still there. */
+static RemotePacket *remote_packet_of(RemoteRequest *r)
+{
+    RemotePacket *rp;
+
+    QTAILQ_FOREACH(rp, &r->ep->packets, next) {
+        if (rp->request == r) {
+            return rp;
+        }
+    }
+    return NULL;
+}
+
+/* Nothing of before is to be repeated, waited for or continued. */
+static void remote_start_afresh(RemoteEndpoint *ep)
+{
+    ep->retry_at = 0;
+    ep->orphan_at = 0;
+    ep->retry = false;
+    ep->partial_size = 0;
 }
 
 /* Forget what was asked and answered on @ep; packets are asked again. */
@@ -255,14 +324,17 @@ void remote_drop_requests(USBRemoteState *s, RemoteEndpoint *ep)
     RemoteRequest *r, *next;
     RemotePacket *rp;
 
-    QTAILQ_FOREACH(rp, &ep->packets, next) {
-        rp->request = NULL;
-    }
     QTAILQ_FOREACH_SAFE(r, &ep->requests, next, next) {
+        rp = remote_packet_of(r);
+        if (rp && r->state == REMOTE_DONE) {
+            continue;   /* done, and only waits for its turn */
+        }
+        if (rp) {
+            rp->request = NULL;
+        }
         remote_abandon(s, r);
     }
-    ep->retry_at = 0;
-    ep->orphan_at = 0;
+    remote_start_afresh(ep);
 }
 
 static void remote_forget(USBRemoteState *s, RemoteEndpoint *ep)
@@ -272,9 +344,7 @@ static void remote_forget(USBRemoteState *s, RemoteEndpoint *ep)
     QTAILQ_FOREACH_SAFE(r, &ep->requests, next, next) {
         remote_request_free(s, r);
     }
-    ep->retry_at = 0;
-    ep->orphan_at = 0;
-    ep->retry = false;
+    remote_start_afresh(ep);
     ep->wake = false;
     ep->starved = false;
 }
@@ -310,6 +380,15 @@ static bool remote_same_bytes(USBPacket *p, size_t offset, const uint8_t *data,
     return true;
 }
 
+static uint32_t remote_crc(USBPacket *p, size_t offset, uint32_t size)
+{
+    uint8_t buf[REMOTE_TAIL_MAX];
+    size_t n = iov_to_buf(p->iov.iov, p->iov.niov, offset, buf,
+                          MIN(size, sizeof(buf)));
+
+    return crc32c(0xffffffff, buf, n);
+}
+
 /*
  * Is @p the packet that @r was sent for, come back?  Its id is the address
  * of a descriptor, on UHCI with the flags of the link that led to it, which
@@ -317,9 +396,47 @@ static bool remote_same_bytes(USBPacket *p, size_t offset, const uint8_t *data,
  */
 bool remote_request_matches(RemoteRequest *r, USBPacket *p)
 {
-    return !r->discard && (r->hcd_id & ~0xfull) == (p->id & ~0xfull) &&
-           r->size == usb_packet_size(p) &&
-           remote_same_bytes(p, r->done, r->data, r->length);
+    if (r->discard || (r->hcd_id & ~0xfull) != (p->id & ~0xfull) ||
+        r->size != usb_packet_size(p)) {
+        return false;
+    }
+    if (r->stands_in) {
+        return remote_crc(p, r->done - r->tail_length, r->tail_length) ==
+               r->tail_crc;
+    }
+    return remote_same_bytes(p, r->done, r->data, r->length);
+}
+
+/* @bytes more of the packet @rp, those of @r, are with the peer. */
+void remote_add_progress(RemotePacket *rp, RemoteRequest *r, uint32_t bytes)
+{
+    uint32_t tail = MIN(bytes, REMOTE_TAIL_MAX);
+
+    if (bytes && r->data) {
+        rp->tail_length = tail;
+        rp->tail_crc = crc32c(0xffffffff, r->data + bytes - tail, tail);
+    }
+    rp->progress += bytes;
+}
+
+/*
+ * An OUT packet is cancelled while none of its pieces is on the way: leave a
+ * request in their place, so that it can go on where it was if it comes back.
+ */
+void remote_leave_progress(RemoteEndpoint *ep, RemotePacket *rp)
+{
+    RemoteRequest *r = g_new0(RemoteRequest, 1);
+
+    r->ep = ep;
+    r->state = REMOTE_DONE;
+    r->stands_in = true;
+    r->orphan = true;
+    r->hcd_id = rp->packet->id;
+    r->size = usb_packet_size(rp->packet);
+    r->done = rp->progress;
+    r->tail_length = rp->tail_length;
+    r->tail_crc = rp->tail_crc;
+    QTAILQ_INSERT_TAIL(&ep->requests, r, next);
 }
 
 /*
@@ -347,19 +464,6 @@ size_t remote_control_result(USBRemoteState *s, RemoteRequest *r,
 
 /* From the peer */
 
-/* The packet that @r was sent for, if it is still there. */
-static RemotePacket *remote_packet_of(RemoteRequest *r)
-{
-    RemotePacket *rp;
-
-    QTAILQ_FOREACH(rp, &r->ep->packets, next) {
-        if (rp->request == r) {
-            return rp;
-        }
-    }
-    return NULL;
-}
-
 /*
  * Not done, and to be done again.  Later requests of an OUT endpoint have
  * overtaken this one; they are taken back to keep the order.
@@ -371,10 +475,13 @@ static void remote_answered_nak(USBRemoteState *s, RemoteRequest *r)
     RemoteRequest *later = QTAILQ_NEXT(r, next);
 
     s->stats.naks++;
-    ep->retry = true;
     ep->retry_at = remote_now() + remote_interval_ns(s, ep);
     if (rp) {
         rp->request = NULL;
+        rp->retry = true;
+    } else {
+        ep->retry = true;
+        ep->retry_id = r->hcd_id;
     }
     if (!remote_ep_is_in(ep)) {
         for (; later; later = QTAILQ_NEXT(later, next)) {
@@ -391,9 +498,9 @@ static void remote_answered_cancelled(USBRemoteState *s, RemoteRequest *r,
     RemotePacket *rp = remote_packet_of(r);
 
     if (rp) {
-        rp->progress += consumed;
+        remote_add_progress(rp, r, consumed);
         rp->request = NULL;
-        r->ep->retry = true;
+        rp->retry = true;
     }
     remote_request_free(s, r);
 }
@@ -418,7 +525,7 @@ static bool remote_answer_ok(USBRemoteState *s, const UsbRemoteHead *h,
 }
 
 /* Keep what was answered until a packet takes it. */
-static bool remote_store(RemoteRequest *r, const UsbRemoteHead *h,
+static void remote_store(RemoteRequest *r, const UsbRemoteHead *h,
                          const UsbRemoteComplete *m)
 {
     const uint8_t *data = (const uint8_t *)(m + 1);
@@ -436,9 +543,9 @@ static bool remote_store(RemoteRequest *r, const UsbRemoteHead *h,
         if (!r->data) {
             r->actual = 0;
             r->status = USB_RET_IOERROR;
-            return false;
+        } else {
+            memcpy(r->data, data, r->actual);
         }
-        memcpy(r->data, data, r->actual);
     }
     if (usb_remote_get16(m->flags) & USB_REMOTE_COMPLETE_ENDPOINTS) {
         r->have_table = true;
@@ -446,7 +553,6 @@ static bool remote_store(RemoteRequest *r, const UsbRemoteHead *h,
         r->table = g_memdup2(data + size,
                              r->endpoint_count * sizeof(*r->table));
     }
-    return true;
 }
 
 static void remote_answered(USBRemoteState *s, RemoteRequest *r,
@@ -463,7 +569,8 @@ static void remote_answered(USBRemoteState *s, RemoteRequest *r,
     } else if (naked && !r->cancel_sent) {
         remote_answered_nak(s, r);
     } else if (naked || (cancelled && (remote_ep_is_in(r->ep) ||
-                                       consumed < r->length))) {
+                                       consumed < r->length ||
+                                       !r->length))) {
         remote_answered_cancelled(s, r, naked ? 0 : consumed);
     } else {
         remote_unslot(s, r);
@@ -519,6 +626,7 @@ static void remote_expire_orphans(USBRemoteState *s, RemoteEndpoint *ep)
     RemoteRequest *r, *next;
 
     ep->orphan_at = 0;
+    ep->partial_size = 0;
     QTAILQ_FOREACH_SAFE(r, &ep->requests, next, next) {
         if (remote_ep_is_in(ep)) {
             if (!wanted) {
@@ -533,33 +641,52 @@ static void remote_expire_orphans(USBRemoteState *s, RemoteEndpoint *ep)
     }
 }
 
+/* When the first CANCEL of @ep has to be answered, or INT64_MAX. */
+static int64_t remote_cancel_time(RemoteEndpoint *ep)
+{
+    int64_t first = INT64_MAX;
+    RemoteRequest *r;
+
+    if (ep->n_cancelled) {
+        QTAILQ_FOREACH(r, &ep->requests, next) {
+            if (r->cancel_sent && r->state == REMOTE_SENT) {
+                first = MIN(first, r->cancel_at);
+            }
+        }
+    }
+    return first;
+}
+
+static int64_t remote_endpoint_tick(USBRemoteState *s, RemoteEndpoint *ep,
+                                    int64_t now)
+{
+    int64_t cancel_at = remote_cancel_time(ep);
+
+    if (now >= cancel_at) {
+        cancel_at = INT64_MAX;
+        remote_violation(s, USB_REMOTE_ERROR_TIMEOUT, USB_REMOTE_MSG_CANCEL, 0,
+                         "a CANCEL was not answered within %d s",
+                         (int)(REMOTE_CANCEL_NS / NANOSECONDS_PER_SECOND));
+    }
+    if (ep->retry_at && now >= ep->retry_at) {
+        ep->retry_at = 0;
+        ep->wake |= ep->nak_mode;
+    }
+    if (ep->orphan_at && now >= ep->orphan_at) {
+        remote_expire_orphans(s, ep);
+    }
+    return MIN(cancel_at, MIN(ep->retry_at ?: INT64_MAX,
+                              ep->orphan_at ?: INT64_MAX));
+}
+
 /* Do what is due at @now; returns the next time, or INT64_MAX. */
 int64_t remote_requests_tick(USBRemoteState *s, int64_t now)
 {
     int64_t next = INT64_MAX;
     int i;
 
-    if (s->cancel_at && now >= s->cancel_at) {
-        s->cancel_at = 0;
-        remote_violation(s, USB_REMOTE_ERROR_TIMEOUT, USB_REMOTE_MSG_CANCEL, 0,
-                         "a CANCEL was not answered within %d s",
-                         (int)(REMOTE_CANCEL_NS / NANOSECONDS_PER_SECOND));
-    }
-    if (s->cancel_at) {
-        next = s->cancel_at;
-    }
     for (i = 0; i < REMOTE_ENDPOINTS; i++) {
-        RemoteEndpoint *ep = &s->eps[i];
-
-        if (ep->retry_at && now >= ep->retry_at) {
-            ep->retry_at = 0;
-            ep->wake |= ep->nak_mode;
-        }
-        if (ep->orphan_at && now >= ep->orphan_at) {
-            remote_expire_orphans(s, ep);
-        }
-        next = MIN(next, ep->retry_at ?: INT64_MAX);
-        next = MIN(next, ep->orphan_at ?: INT64_MAX);
+        next = MIN(next, remote_endpoint_tick(s, &s->eps[i], now));
     }
     return next;
 }

@@ -18,6 +18,7 @@
 #include "hw/usb/ehci-regs.h"
 #include "migration/vmstate.h"
 #include "qemu/cutils.h"
+#include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 #include "qemu/module.h"
 #include "system/replay.h"
@@ -140,6 +141,7 @@ static void remote_plug(USBRemoteState *s)
 
     udev->speedmask = a->speeds;
     s->nak_only = remote_on_ohci(s);
+    s->polled = !strstr(object_get_typename(remote_controller(s)), "xhci");
     remote_abort(s, USB_RET_NODEV);
     usb_device_attach(udev, &err);
     trace_usb_remote_plug(remote_name(s), a->number, a->speeds,
@@ -181,6 +183,17 @@ static void remote_replug(USBRemoteState *s)
     }
 }
 
+/*
+ * The peer has given up what the guest may still see: nothing more is asked
+ * of it, and it is unplugged as soon as the VM runs.
+ */
+static void remote_let_go(USBRemoteState *s)
+{
+    s->unplug = USB_DEVICE(s)->attached;
+    s->plugged = false;
+    remote_abort(s, USB_RET_NODEV);
+}
+
 /* ATTACH; its form was checked.  Returns USB_REMOTE_ERROR_*. */
 int remote_attach(USBRemoteState *s, uint32_t number, const UsbRemoteAttach *m,
                   const char **why)
@@ -195,7 +208,7 @@ int remote_attach(USBRemoteState *s, uint32_t number, const UsbRemoteAttach *m,
         *why = "before the last ATTACH was answered";
         return USB_REMOTE_ERROR_UNEXPECTED;
     }
-    s->unplug = USB_DEVICE(s)->attached;
+    remote_let_go(s);
     a->number = number;
     a->wanted = true;
     a->answer_owed = true;
@@ -220,7 +233,7 @@ int remote_detach(USBRemoteState *s, uint32_t number, const char **why)
     if (number < a->number) {
         return USB_REMOTE_ERROR_NONE;   /* crossed with an ATTACH */
     }
-    s->unplug = USB_DEVICE(s)->attached;
+    remote_let_go(s);
     s->detach_owed = true;
     s->detached_number = number;
     a->wanted = false;
@@ -234,9 +247,7 @@ void remote_lost(USBRemoteState *s)
 {
     RemoteAttachment *a = &s->attachment;
 
-    remote_abort(s, USB_RET_NODEV);
-    s->unplug |= s->plugged;
-    s->plugged = false;
+    remote_let_go(s);
     s->detach_owed = false;
     s->remote_wakeup_due = false;
     g_free(a->reason);
@@ -267,6 +278,7 @@ void remote_run(USBRemoteState *s)
         return;
     }
     s->in_run = true;
+    s->conn.spoilt = false;
     next = remote_requests_tick(s, remote_now());
     if (remote_live()) {
         remote_replug(s);
@@ -382,12 +394,12 @@ static int usb_remote_post_load(void *opaque, int version_id)
     if (udev->speed < USB_SPEED_LOW || udev->speed > USB_SPEED_SUPER ||
         udev->setup_len < 0 || udev->setup_len > sizeof(udev->data_buf) ||
         udev->setup_index < 0 || udev->setup_index > udev->setup_len) {
+        error_report("usb-remote '%s': the state to load has an impossible "
+                     "speed or control transfer", remote_name(s));
         return -EINVAL;
     }
-    s->plugged = false;
-    s->unplug = udev->attached;
+    remote_let_go(s);
     s->epoch++;
-    remote_abort(s, USB_RET_NODEV);
     remote_conn_due(s, REMOTE_DUE_RESET);
     remote_schedule(s);
     return 0;

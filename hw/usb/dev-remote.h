@@ -59,6 +59,16 @@ OBJECT_DECLARE_SIMPLE_TYPE(USBRemoteState, USB_REMOTE)
 /* The least time between a nak and the next SUBMIT (virtual time). */
 #define REMOTE_RETRY_NS             SCALE_MS
 
+/* A controller that polls has given up what it did not poll for so long. */
+#define REMOTE_POLL_LOST_NS         NANOSECONDS_PER_SECOND
+
+/* Packets of one endpoint that are kept; the core queues more. */
+#define REMOTE_HOLD_MAX             256
+/* Bytes by which a long OUT packet is known again between its pieces. */
+#define REMOTE_TAIL_MAX             4096
+
+/* Bytes taken from the chardev at a time. */
+#define REMOTE_READ_SIZE            4096
 /* Nothing more is put into the send buffer while this much is unsent. */
 #define REMOTE_OUT_HIGH             65536
 
@@ -66,7 +76,7 @@ typedef struct RemoteEndpoint RemoteEndpoint;
 typedef struct RemoteRequest RemoteRequest;
 
 typedef enum RemoteRequestState {
-    REMOTE_WAITING,     /* not sent: no credit, not its turn, or after a nak */
+    REMOTE_WAITING,     /* NAK mode: polled for, not sent yet */
     REMOTE_SENT,        /* SUBMIT is out, COMPLETE is awaited */
     REMOTE_DONE,        /* answered; the result waits for its packet */
 } RemoteRequestState;
@@ -95,7 +105,11 @@ struct RemoteRequest {
     bool cancel;                /* CANCEL is to be sent */
     bool cancel_sent;
     bool discard;               /* the answer is of no use to anybody */
-    bool retry;                 /* asked before, answered nak */
+    bool retry;                 /* asked before */
+    int64_t cancel_at;          /* virtual ns: CANCEL's deadline */
+    bool stands_in;             /* never sent: see remote_leave_progress() */
+    uint32_t tail_length;       /* with it: bytes before `done` to compare */
+    uint32_t tail_crc;
     bool more;                  /* the packet goes on after this piece */
     bool short_not_ok;
     bool have_table;            /* the answer overrides the endpoints */
@@ -108,8 +122,11 @@ typedef struct RemotePacket {
     QTAILQ_ENTRY(RemotePacket) next;    /* in RemoteEndpoint.packets */
     USBPacket *packet;
     size_t progress;            /* bytes done by earlier pieces */
-    RemoteRequest *request;     /* OUT and control: its own; IN: unused */
+    uint32_t tail_length;       /* OUT: the last of these, */
+    uint32_t tail_crc;          /* to know the packet again */
+    RemoteRequest *request;     /* OUT and control: its own */
     int status;                 /* USB_RET_ASYNC, or how it has to end */
+    bool retry;                 /* OUT and control: it was asked before */
     bool silent;                /* never answered: SET_ADDRESS policy */
 } RemotePacket;
 
@@ -121,12 +138,17 @@ struct RemoteEndpoint {
     bool nak_mode;              /* packets are answered NAK, not ASYNC */
     bool wake;                  /* the host controller is to poll again */
     bool starved;               /* NAK mode: a poll found no credit */
-    bool retry;                 /* the next request repeats one */
+    bool retry;                 /* the packet retry_id was asked before */
+    uint64_t retry_id;
+    uint64_t partial_id;        /* IN: a packet cancelled between pieces, */
+    size_t partial_size;        /* its size, 0 if there is none, */
+    size_t partial_progress;    /* and how much of it is done */
     QTAILQ_HEAD(, RemotePacket) packets;    /* as the guest queued them */
     QTAILQ_HEAD(, RemoteRequest) requests;  /* as they were sent */
     unsigned n_packets;
-    unsigned n_sent;            /* requests waiting for an answer */
+    unsigned n_sent;            /* requests not answered yet */
     unsigned n_cancelled;       /* of these, those with CANCEL sent */
+    int64_t polled_at;          /* virtual ns; NAK mode, OUT and control */
     int64_t retry_at;           /* virtual ns; 0: no nak to repeat */
     int64_t orphan_at;          /* virtual ns; 0: no orphan */
 };
@@ -214,6 +236,7 @@ struct USBRemoteState {
     bool plugged;               /* the guest sees what the peer attached */
     bool unplug;                /* must be unplugged before anything else */
     bool nak_only;              /* the host controller takes no ASYNC of us */
+    bool polled;                /* it repeats what was answered NAK */
     uint32_t epoch;
     int64_t detached_at;        /* virtual ns */
     uint8_t address;            /* last SET_ADDRESS, for ADDRESS */
@@ -227,10 +250,9 @@ struct USBRemoteState {
     uint32_t next_slot;
     uint64_t next_id;
     uint64_t bytes;             /* data bytes in flight or kept */
-    unsigned n_cancelled;       /* CANCELs without an answer */
+    bool starved;               /* so is one of the endpoints */
     bool credit_freed;          /* starved endpoints can try again */
     unsigned next_ep;           /* round robin of SUBMITs */
-    int64_t cancel_at;          /* virtual ns: oldest CANCEL's deadline; 0 */
 
     GByteArray *configs[REMOTE_CONFIGS];    /* as seen going by */
     unsigned next_config;
@@ -273,15 +295,20 @@ void remote_conn_put(USBRemoteState *s, uint16_t type, uint64_t id,
 
 /* dev-remote-request.c: requests, and what the peer answers */
 void remote_requests_init(USBRemoteState *s);
-bool remote_has_credit(USBRemoteState *s, RemoteEndpoint *ep, uint32_t length);
+bool remote_may_poll(USBRemoteState *s, RemoteEndpoint *ep, uint32_t length);
+int64_t remote_piece(USBRemoteState *s, RemoteEndpoint *ep, size_t size);
 RemoteRequest *remote_request_new(USBRemoteState *s, RemoteEndpoint *ep,
-                                  USBPacket *p, size_t done, uint32_t length);
+                                  USBPacket *p, size_t done, uint32_t length,
+                                  bool out);
 RemoteRequest *remote_control_new(USBRemoteState *s, USBPacket *p);
 void remote_request_free(USBRemoteState *s, RemoteRequest *r);
 bool remote_request_matches(RemoteRequest *r, USBPacket *p);
 size_t remote_control_result(USBRemoteState *s, RemoteRequest *r,
                              USBPacket *p);
 void remote_send_submit(USBRemoteState *s, RemoteRequest *r);
+void remote_add_progress(RemotePacket *rp, RemoteRequest *r, uint32_t bytes);
+void remote_leave_progress(RemoteEndpoint *ep, RemotePacket *rp);
+int64_t remote_interval_ns(USBRemoteState *s, const RemoteEndpoint *ep);
 void remote_send_cancels(USBRemoteState *s, RemoteEndpoint *ep);
 void remote_abandon(USBRemoteState *s, RemoteRequest *r);
 void remote_drop_requests(USBRemoteState *s, RemoteEndpoint *ep);
@@ -299,7 +326,7 @@ void remote_hold(USBRemoteState *s, USBPacket *p, int status, bool silent);
 void remote_mark_packets(RemoteEndpoint *ep, int status);
 void remote_fail_packets(USBRemoteState *s, RemoteEndpoint *ep, int status);
 void remote_match_in(USBRemoteState *s, RemoteEndpoint *ep, unsigned index,
-                     uint32_t length);
+                     size_t size);
 int remote_take(USBRemoteState *s, RemoteEndpoint *ep, USBPacket *p,
                 size_t *progress);
 void remote_fill(USBRemoteState *s);

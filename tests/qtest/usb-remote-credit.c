@@ -1,0 +1,352 @@
+/*
+ * usb-remote cases: small limits, fairness, order, and what is not repeated
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "usb-remote-rig.h"
+
+typedef struct Window {
+    uint32_t max_payload;
+    uint32_t max_requests;
+    uint32_t max_per_endpoint;
+    uint32_t max_bytes;
+} Window;
+
+/* Plugged, with a peer that announces @w. */
+static Rig *rig_window(const UsbHcDriver *drv, const Window *w)
+{
+    Rig *rig = rig_new(drv, NULL);
+    UsbRemoteHello m = peer_hello();
+    UsbRemoteHead h = { .type = USB_REMOTE_MSG_HELLO, .length = sizeof(m) };
+
+    usb_remote_put32(m.max_payload, w->max_payload);
+    usb_remote_put32(m.max_requests, w->max_requests);
+    usb_remote_put32(m.max_per_endpoint, w->max_per_endpoint);
+    usb_remote_put32(m.max_bytes, w->max_bytes);
+    peer_connect(rig->peer, rig->path);
+    peer_send_preamble(rig->peer, USB_REMOTE_MAJOR, USB_REMOTE_MINOR);
+    peer_send_head(rig->peer, &h, &m, sizeof(m), NULL, 0);
+    peer_expect_free(rig->peer, USB_REMOTE_MSG_HELLO);
+    rig_plug(rig);
+    return rig;
+}
+
+static unsigned submits(Rig *rig)
+{
+    return peer_queued(rig->peer, USB_REMOTE_MSG_SUBMIT);
+}
+
+/* The core queues what the window has no room for, and replays it. */
+static void small_window_keeps_the_order(const void *opaque)
+{
+    static const Window w = { 1 << 20, 256, 2, 8 << 20 };
+    Rig *rig = rig_window(opaque, &w);
+    UsbHcTransfer *x[40];
+    uint8_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(x); i++) {
+        uint8_t data[4] = { i };
+
+        x[i] = usbhc_submit(rig->bulk_out, data, sizeof(data));
+    }
+    for (i = 0; i < G_N_ELEMENTS(x); i++) {
+        PeerMessage *m = rig_submit(rig, PEER_BULK_OUT);
+
+        g_assert_cmpint(peer_submit_data(m)[0], ==, i);
+        peer_answer_ok(rig->peer, m, NULL, 4);
+        rig_run(rig, 2);
+    }
+    for (i = 0; i < G_N_ELEMENTS(x); i++) {
+        g_assert_cmpint(usbhc_wait(x[i]), ==, USBHC_OK);
+        usbhc_transfer_free(x[i]);
+    }
+    rig_free(rig);
+}
+
+static uint64_t answer_growing(Rig *rig, uint64_t last)
+{
+    static const uint8_t data[8];
+    PeerMessage *m;
+
+    while ((m = peer_take(rig->peer, USB_REMOTE_MSG_SUBMIT))) {
+        bool in = peer_submit(m)->endpoint[0] & 0x80;
+
+        g_assert_cmphex(m->head.id, >, last);
+        last = m->head.id;
+        peer_answer_ok(rig->peer, m, in ? data : NULL, sizeof(data));
+    }
+    return last;
+}
+
+static void ids_grow_on_the_wire(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+    UsbHcTransfer *x[60];
+    uint64_t last = 0;
+    unsigned i;
+
+    for (i = 0; i < G_N_ELEMENTS(x); i += 3) {
+        uint8_t data[8] = { i };
+
+        x[i] = usbhc_submit(rig->int_in, NULL, sizeof(data));
+        x[i + 1] = usbhc_submit(rig->int_out, data, sizeof(data));
+        x[i + 2] = usbhc_submit(rig->bulk_out, data, sizeof(data));
+        rig_run(rig, 40);
+        last = answer_growing(rig, last);
+        rig_run(rig, 20);
+    }
+    g_assert_cmphex(last, !=, 0);
+    for (i = 0; i < G_N_ELEMENTS(x); i++) {
+        usbhc_transfer_free(x[i]);
+    }
+    rig_free(rig);
+}
+
+/* It was overtaken, so it is taken back, and must go out again. */
+static void zero_length_out_given_back_is_sent_again(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+    g_autofree uint8_t *data = g_malloc0(rig->bulk_out->mps);
+    UsbHcTransfer *a = usbhc_submit(rig->bulk_out, data, rig->bulk_out->mps);
+    UsbHcTransfer *b = usbhc_submit(rig->bulk_out, data, 0);
+    PeerMessage *first = rig_submit(rig, PEER_BULK_OUT);
+    PeerMessage *m = rig_submit(rig, PEER_BULK_OUT);
+
+    g_assert_cmpint(peer_submit_length(m), ==, 0);
+    peer_answer(rig->peer, first, USB_REMOTE_STATUS_NAK);
+    m = rig_submit(rig, PEER_BULK_OUT);
+    g_assert_cmpint(rig->peer->cancels, ==, 1);
+    peer_answer_ok(rig->peer, m, NULL, rig->bulk_out->mps);
+    g_assert_cmpint(usbhc_wait(a), ==, USBHC_OK);
+    m = rig_submit(rig, PEER_BULK_OUT);
+    g_assert_cmpint(peer_submit_length(m), ==, 0);
+    peer_answer_ok(rig->peer, m, NULL, 0);
+    g_assert_cmpint(usbhc_wait(b), ==, USBHC_OK);
+    usbhc_transfer_free(a);
+    usbhc_transfer_free(b);
+    rig_free(rig);
+}
+
+static void parked_reads_leave_credit_for_others(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+    uint32_t size = MIN(rig->drv->max_transfer, 1 << 20);
+    UsbHcTransfer *x[18];
+    unsigned i;
+
+    for (i = 0; i < 16; i++) {
+        x[i] = usbhc_submit(rig->bulk_in, NULL, size);
+    }
+    rig_run(rig, 20);
+    peer_drop(rig->peer, USB_REMOTE_MSG_SUBMIT);
+    x[16] = usbhc_submit(rig->bulk_out, "cmd", 3);
+    x[17] = usbhc_submit(rig->int_in, NULL, 8);
+    rig_submit(rig, PEER_BULK_OUT);
+    rig_submit(rig, PEER_INT_IN);
+    for (i = 0; i < G_N_ELEMENTS(x); i++) {
+        usbhc_transfer_free(x[i]);
+    }
+    rig_free(rig);
+}
+
+static void endpoint_without_credit_is_woken(const void *opaque)
+{
+    static const Window w = { 8192, 1, 1, 8192 };
+    Rig *rig = rig_window(opaque, &w);
+    UsbHcTransfer *in = usbhc_submit(rig->bulk_in, NULL, 8);
+    PeerMessage *m = rig_submit(rig, PEER_BULK_IN);
+    UsbHcTransfer *out = usbhc_submit(rig->int_out, "abcd", 4);
+
+    rig_run(rig, 40);
+    g_assert_cmpint(submits(rig), ==, 0);
+    peer_answer_ok(rig->peer, m, "12345678", 8);
+    g_assert_cmpint(usbhc_wait(in), ==, USBHC_OK);
+    rig_submit(rig, PEER_INT_OUT);
+    usbhc_transfer_free(in);
+    usbhc_transfer_free(out);
+    rig_free(rig);
+}
+
+static void failed_chardev_change_spares_the_next_peer(const void *opaque)
+{
+    Rig *rig = rig_new(opaque, NULL);
+    QDict *r = qtest_qmp(rig->qts,
+        "{ 'execute': 'chardev-change', 'arguments': { 'id': 'c0', "
+        "'backend': { 'type': 'null', 'data': {} } } }");
+
+    g_assert_true(qdict_haskey(r, "error"));
+    qobject_unref(r);
+    rig->quiet = true;
+    rig_connect(rig);
+    rig_plug(rig);
+    rig_free(rig);
+}
+
+/* Nothing more is asked of a device that its peer has given up. */
+static void attach_while_stopped_ends_the_old_device(const void *opaque)
+{
+    static const Window w = { 1 << 20, 256, 1, 8 << 20 };
+    Rig *rig = rig_window(opaque, &w);
+    UsbHcTransfer *x = usbhc_submit(rig->bulk_out, "aaaa", 4);
+    PeerMessage *m = rig_submit(rig, PEER_BULK_OUT);
+
+    rig_stop(rig);
+    peer_expect_free(rig->peer, USB_REMOTE_MSG_VMSTATE);
+    peer_answer(rig->peer, m, USB_REMOTE_STATUS_NAK);
+    peer_send_ready(rig->peer, PEER_BULK_OUT);
+    peer_send_attach(rig->peer, rig->speeds, 0, 0, NULL, 0);
+    rig_cont(rig);
+    m = peer_expect(rig->peer, USB_REMOTE_MSG_ATTACHED);
+    g_assert_cmpint(m->head.attachment, ==, 2);
+    while ((m = peer_take(rig->peer, USB_REMOTE_MSG_SUBMIT))) {
+        g_assert_cmpint(m->head.attachment, ==, 1);
+    }
+    usbhc_transfer_free(x);
+    rig_free(rig);
+}
+
+static void retry_is_said_of_the_same_packet_only(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+    UsbHcTransfer *x = usbhc_submit(rig->bulk_out, "first", 5);
+    PeerMessage *m = rig_submit(rig, PEER_BULK_OUT);
+
+    rig->hc->linger = 40;
+    peer_answer(rig->peer, m, USB_REMOTE_STATUS_NAK);
+    m = rig_submit(rig, PEER_BULK_OUT);
+    g_assert_true(usb_remote_get16(peer_submit(m)->flags) &
+                  USB_REMOTE_SUBMIT_RETRY);
+    peer_answer(rig->peer, m, USB_REMOTE_STATUS_NAK);
+    usbhc_cancel(x);
+    rig_run(rig, 100);
+    usbhc_transfer_free(x);
+    peer_drop(rig->peer, USB_REMOTE_MSG_SUBMIT);
+    x = usbhc_submit(rig->bulk_out, "other!", 6);
+    m = rig_submit(rig, PEER_BULK_OUT);
+    g_assert_cmpint(peer_submit_length(m), ==, 6);
+    g_assert_false(usb_remote_get16(peer_submit(m)->flags) &
+                   USB_REMOTE_SUBMIT_RETRY);
+    usbhc_transfer_free(x);
+    rig_free(rig);
+}
+
+/* The controller drops the queue while no piece is on the way. */
+static void pieces_are_sent_once(const void *opaque)
+{
+    static const Window w = { 8192, 16, 16, 1 << 20 };
+    static uint8_t data[16384];
+    Rig *rig = rig_window(opaque, &w);
+    UsbHcTransfer *a, *b;
+    PeerMessage *m;
+
+    rig_fill(data, sizeof(data), 1);
+    rig->hc->linger = 40;
+    a = usbhc_submit(rig->bulk_out, data, sizeof(data));
+    b = usbhc_submit(rig->bulk_out, "tail", 4);
+    m = rig_submit(rig, PEER_BULK_OUT);
+    g_assert_cmpint(peer_submit_length(m), ==, 8192);
+    peer_answer_ok(rig->peer, m, NULL, 8192);
+    m = rig_submit(rig, PEER_BULK_OUT);
+    peer_answer(rig->peer, m, USB_REMOTE_STATUS_NAK);
+    usbhc_cancel(b);
+    m = rig_submit(rig, PEER_BULK_OUT);
+    g_assert_cmpmem(peer_submit_data(m), peer_submit_length(m), data + 8192,
+                    8192);
+    peer_answer_ok(rig->peer, m, NULL, 8192);
+    g_assert_cmpint(usbhc_wait(a), ==, USBHC_OK);
+    usbhc_transfer_free(a);
+    usbhc_transfer_free(b);
+    rig_free(rig);
+}
+
+/* bInterval 16 is 4.096 s at high speed. */
+static void nak_waits_for_a_slow_interval(const void *opaque)
+{
+    Rig *rig = rig_new_peer(opaque);
+    PeerDevice *d = &rig->peer->device;
+    UsbHcTransfer *x;
+    size_t i;
+
+    peer_attach(rig->peer, rig->speeds);
+    for (i = 0; i < d->config_size; i += d->config[i]) {
+        if (d->config[i + 1] == 5 && (d->config[i + 3] & 3) == 3) {
+            d->config[i + 6] = 16;
+        }
+    }
+    rig->dev = usbhc_attach(rig->hc);
+    rig_configure(rig);
+    x = usbhc_submit(rig->int_in, NULL, 8);
+    peer_answer(rig->peer, rig_submit(rig, PEER_INT_IN),
+                USB_REMOTE_STATUS_NAK);
+    rig_run(rig, 1000);
+    g_assert_cmpint(submits(rig), ==, 0);
+    usbhc_transfer_free(x);
+    rig_free(rig);
+}
+
+/* Others that are answered do not win it more time. */
+static void one_unanswered_cancel_times_out(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+    UsbHcTransfer *x = usbhc_submit(rig->bulk_in, NULL, 64);
+    unsigned i;
+
+    rig_submit(rig, PEER_BULK_IN);
+    rig->hc->linger = 40;
+    rig->peer->auto_cancel = false;
+    usbhc_cancel(x);
+    rig_run(rig, 200);
+    usbhc_transfer_free(x);
+    peer_drop(rig->peer, USB_REMOTE_MSG_CANCEL);
+    for (i = 0; i < 2; i++) {
+        PeerMessage *m;
+
+        x = usbhc_submit(rig->bulk_out, "data", 4);
+        m = rig_submit(rig, PEER_BULK_OUT);
+        usbhc_cancel(x);
+        peer_expect(rig->peer, USB_REMOTE_MSG_CANCEL);
+        peer_send_complete(rig->peer, &m->head, USB_REMOTE_STATUS_CANCELLED,
+                           NULL, 0, NULL, -1);
+        rig_run(rig, 4000);
+        usbhc_transfer_free(x);
+    }
+    rig_run(rig, 3000);
+    rig_expect_log(rig, "a CANCEL was not answered within 10 s");
+    rig->quiet = true;
+    rig_free(rig);
+}
+
+void usb_remote_credit_add(void)
+{
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(rig_drivers); i++) {
+        const UsbHcDriver *drv = rig_drivers[i];
+
+        rig_add(drv, "small-window-keeps-the-order",
+                small_window_keeps_the_order);
+        rig_add(drv, "ids-grow-on-the-wire", ids_grow_on_the_wire);
+        rig_add(drv, "parked-reads-leave-credit-for-others",
+                parked_reads_leave_credit_for_others);
+        rig_add(drv, "endpoint-without-credit-is-woken",
+                endpoint_without_credit_is_woken);
+        rig_add(drv, "attach-while-stopped-ends-the-old-device",
+                attach_while_stopped_ends_the_old_device);
+        rig_add(drv, "retry-is-said-of-the-same-packet-only",
+                retry_is_said_of_the_same_packet_only);
+        if (drv->pipelined) {
+            rig_add(drv, "zero-length-out-given-back-is-sent-again",
+                    zero_length_out_given_back_is_sent_again);
+            rig_add(drv, "one-unanswered-cancel-times-out",
+                    one_unanswered_cancel_times_out);
+        }
+    }
+    rig_add(&usbhc_xhci, "failed-chardev-change-spares-the-next-peer",
+            failed_chardev_change_spares_the_next_peer);
+    rig_add(&usbhc_xhci, "pieces-are-sent-once", pieces_are_sent_once);
+    rig_add(&usbhc_ehci, "pieces-are-sent-once", pieces_are_sent_once);
+    rig_add(&usbhc_xhci, "nak-waits-for-a-slow-interval",
+            nak_waits_for_a_slow_interval);
+}
