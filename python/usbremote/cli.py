@@ -177,6 +177,7 @@ def poke(server: Server) -> None:
 def run(parser: argparse.ArgumentParser, make: Make) -> NoReturn:
     """Run the device that make() returns for the options; exits."""
     logging.basicConfig(format=f"{parser.prog}: %(message)s")
+    logging.getLogger("asyncio").setLevel(logging.WARNING)
     program = Program(parser, make)
     logging.getLogger().setLevel(
         {0: logging.WARNING, 1: logging.INFO}.get(program.options.verbose,

@@ -173,13 +173,16 @@ class Device:
     # for device authors
 
     def ep_in(self, number: int) -> InEndpoint:
-        """The IN endpoint 1-15, the same object each time."""
+        """
+        The IN endpoint 1-15, the same object each time.  Using one that no
+        setting of the guest's configuration declares raises LocalError.
+        """
         pipe = self._pipe(number | 0x80)
         assert isinstance(pipe, InEndpoint)
         return pipe
 
     def ep_out(self, number: int) -> OutEndpoint:
-        """The OUT endpoint 1-15, the same object each time."""
+        """The OUT endpoint 1-15; see ep_in()."""
         pipe = self._pipe(number)
         assert isinstance(pipe, OutEndpoint)
         return pipe
@@ -393,6 +396,7 @@ class Device:
         self._unconfigure("plugged in anew")
         self.attached, self.speed = True, speed
         self.address = 0
+        log.info("plugged in at %s speed", speed.name.lower())
         self.on_attached(speed)
 
     def reset(self, speed: Speed) -> None:
@@ -407,6 +411,7 @@ class Device:
         self._unconfigure(why)
         self._configurations.clear()
         if was:
+            log.info("unplugged")
             self.on_detached()
 
     # helpers
@@ -416,8 +421,18 @@ class Device:
             raise LocalError(f"no endpoint has the address 0x{address:02x}")
         if address not in self._pipes:
             make = InEndpoint if address & 0x80 else OutEndpoint
-            self._pipes[address] = make(self.port, address)
+            self._pipes[address] = make(self.port, address, self._is_usable)
         return self._pipes[address]
+
+    def _is_usable(self, address: int) -> bool:
+        """
+        False when the guest knows no such endpoint, in any setting; without
+        a configuration that makes sense nobody can tell.
+        """
+        tables = list(self._parsed.settings.values())
+        known = {a & 0x8f for table in tables for a in table}
+        known |= {entry.address for entry in self.endpoint_table or ()}
+        return not tables or address in known
 
     def _existing(self, index: int) -> Optional[Pipe]:
         """The endpoint of a request's wIndex; None for endpoint 0."""
@@ -448,14 +463,15 @@ class Device:
         setup = Setup.decode(request.submit.setup, request.submit.data)
         try:
             answer = self.control(setup)
+            if inspect.isawaitable(answer):
+                self.port.runtime.spawn(
+                    self._control_later(request, setup, answer))
+                return
+            data = _answered(answer)
         except Exception as err:
             self._refuse(request, setup, err)
-            return
-        if inspect.isawaitable(answer):
-            self.port.runtime.spawn(
-                self._control_later(request, setup, answer))
         else:
-            self._reply(request, setup, answer)
+            self._reply(request, setup, data)
 
     async def _control_later(self, request: Request, setup: Setup,
                              answer: Awaitable[Any]) -> None:
@@ -463,17 +479,18 @@ class Device:
             result: Any = answer
             while inspect.isawaitable(result):
                 result = await result
+            data = _answered(result)
         except Exception as err:
             self._refuse(request, setup, err)
         else:
-            self._reply(request, setup, result)
+            self._reply(request, setup, data)
 
-    def _reply(self, request: Request, setup: Setup,
-               answer: Any) -> None:
-        data = bytes(answer or b"")[:setup.length] if setup.is_in else b""
-        sent = self.port.complete(request, Status.OK, data)
+    def _reply(self, request: Request, setup: Setup, data: bytes) -> None:
+        sent = self.port.complete(request, Status.OK,
+                                  data[:setup.length] if setup.is_in else b"")
         if sent and (setup.request_type, setup.request) == (
                 0x00, Standard.SET_CONFIGURATION) and self.configuration:
+            log.info("configured by the guest")
             self.start(self.configured())
 
     def _refuse(self, request: Request, setup: Setup, err: Exception) -> None:
@@ -484,6 +501,16 @@ class Device:
             log.error("answering a request failed, it is stalled: %s", setup,
                       exc_info=err)
         self.port.complete(request, Status.STALL)
+
+
+def _answered(answer: Any) -> bytes:
+    """What a control handler gave, as bytes."""
+    if answer is None:
+        return b""
+    if isinstance(answer, (bytes, bytearray, memoryview)):
+        return bytes(answer)
+    raise TypeError("a control request is answered with bytes or None, "
+                    f"not with {type(answer).__name__}")
 
 
 _Handler = Callable[[Device, Setup], Answer]

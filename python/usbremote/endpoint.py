@@ -9,7 +9,7 @@ business; what is sent and read here is the same with all of them.
 from __future__ import annotations
 
 from collections import deque
-from typing import Deque, Optional, Protocol
+from typing import Callable, Deque, Optional, Protocol
 
 from ._proto import Status, SubmitFlag
 from .errors import LocalError, TransferAborted, TransferEnded
@@ -32,11 +32,14 @@ class Pipe:
 
     Requests of the guest wait in `parked` until there is an answer;
     `halted` answers STALL until the guest's CLEAR_FEATURE(ENDPOINT_HALT).
+    usable tells whether the guest can know the endpoint of an address.
     """
 
-    def __init__(self, line: Line, address: int) -> None:
+    def __init__(self, line: Line, address: int,
+                 usable: Callable[[int], bool]) -> None:
         self.line = line
         self.address = address
+        self._usable = usable
         self.max_packet = 0
         self.halted = False
         self.parked: Deque[Request] = deque()
@@ -76,6 +79,12 @@ class Pipe:
             if not taker.done():
                 taker.set_result(self.parked.popleft())
 
+    def check_usable(self) -> None:
+        """Raises LocalError when waiting for the guest would be in vain."""
+        if not self._usable(self.address):
+            raise LocalError("the guest's configuration has no endpoint "
+                             f"0x{self.address:02x}")
+
     # for device authors
 
     def halt(self) -> None:
@@ -93,8 +102,9 @@ class Pipe:
         The next request itself, to be answered with answer(); goes before
         whatever else reads or sends on this endpoint.
 
-        Raises TransferAborted.
+        Raises TransferAborted, and LocalError without such an endpoint.
         """
+        self.check_usable()
         waiter = self.line.runtime.waiter()
         self._takers.append(waiter)
         self.pump()
@@ -130,8 +140,9 @@ class _Sending:
 class InEndpoint(Pipe):
     """Bytes for the guest."""
 
-    def __init__(self, line: Line, address: int) -> None:
-        super().__init__(line, address)
+    def __init__(self, line: Line, address: int,
+                 usable: Callable[[int], bool]) -> None:
+        super().__init__(line, address, usable)
         self._queue: Deque[_Sending] = deque()
 
     def waiters(self) -> "list[Waiter]":
@@ -153,8 +164,10 @@ class InEndpoint(Pipe):
         larger request waits for it.  No data at all is an empty packet.
 
         Raises TransferAborted on a bus reset, another configuration or
-        setting, or when unplugged; what was not sent is dropped.
+        setting, or when unplugged; what was not sent is dropped.  Raises
+        LocalError when the configuration has no such endpoint.
         """
+        self.check_usable()
         size = self.max_packet & 0x7ff
         short = not data or not size or len(data) % size != 0
         sending = _Sending(bytes(data), short, zlp,
@@ -207,8 +220,9 @@ class InEndpoint(Pipe):
 class OutEndpoint(Pipe):
     """Bytes from the guest; a request is answered once they were read."""
 
-    def __init__(self, line: Line, address: int) -> None:
-        super().__init__(line, address)
+    def __init__(self, line: Line, address: int,
+                 usable: Callable[[int], bool]) -> None:
+        super().__init__(line, address, usable)
         self._reader: Optional[Waiter] = None
         self._carried = 0
 
@@ -235,6 +249,7 @@ class OutEndpoint(Pipe):
 
     async def _request(self) -> Request:
         """Wait until a request is parked; it stays there."""
+        self.check_usable()
         while not self.parked:
             if self._reader is not None:
                 raise LocalError(f"two readers of endpoint "
@@ -267,8 +282,8 @@ class OutEndpoint(Pipe):
         Read up to the end of the transfer: a packet shorter than the
         endpoint's largest, or an empty one.
 
-        Raises TransferAborted as send() does, LocalError when it grows
-        beyond limit bytes.
+        Raises TransferAborted and LocalError as send() does, LocalError
+        also when it grows beyond limit bytes.
         """
         parts, have = [], 0
         while True:
@@ -288,7 +303,7 @@ class OutEndpoint(Pipe):
         transfer before.
 
         Raises TransferEnded, with what there was, when a short packet comes
-        first, and TransferAborted as send() does.
+        first, TransferAborted and LocalError as send() does.
         """
         parts, have = [], 0
         while have < count:

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 FIRST_DELAY = 0.1               # seconds between attempts to connect
 LAST_DELAY = 2.0
 CLOSE_TIME = 1.0                # seconds that the last bytes may take
+BUSY = ": is another peer connected there? (--reconnect waits)"
 
 
 class NoConnection(ConnectionLost):
@@ -86,16 +87,22 @@ class AsyncioRuntime:
 
 
 class Link(asyncio.Protocol):
-    """One connection: bytes between a socket and a Port."""
+    """
+    One connection: bytes between a socket and a Port.
 
-    def __init__(self, port: Port, timeout: Optional[float]) -> None:
+    timeout: seconds that the other side may take to say HELLO; hint: added
+    to the error when it does not.
+    """
+
+    def __init__(self, port: Port, timeout: Optional[float],
+                 hint: str = "") -> None:
         self.port = port
         self.greeted = False
         self.ended: "asyncio.Future[None]" = (
             asyncio.get_running_loop().create_future())
         self.closed: Optional[Closed] = None
         self._transport: Optional[asyncio.Transport] = None
-        self._timeout = timeout
+        self._timeout, self._hint = timeout, hint
         self._timer: Optional[asyncio.TimerHandle] = None
         port.on_closed = self._on_closed
 
@@ -148,8 +155,7 @@ class Link(asyncio.Protocol):
 
     def _too_late(self) -> None:
         self.closed = Closed(ConnectionLost(
-            f"nothing that speaks usb-remote answered within "
-            f"{self._timeout:g} s"))
+            f"no answer within {self._timeout:g} s{self._hint}"))
         if self._transport is not None:
             self._transport.abort()
 
@@ -225,7 +231,7 @@ class Server:
     def _new_link(self) -> Link:
         session = PeerSession(counters=self.counters)
         link = Link(Port(AsyncioRuntime(), self.factory, session),
-                    self.timeout)
+                    self.timeout, "" if self.listen else BUSY)
         self.links.append(link)
         link.ended.add_done_callback(lambda _: self.links.remove(link))
         return link
@@ -334,8 +340,9 @@ class Server:
 
 def farewell(closed: Closed) -> str:
     """A sentence about a connection that ended in order."""
-    text = ("QEMU removed the device" if closed.bye is ByeReason.REMOVED
-            else "QEMU said goodbye")
+    if closed.bye is ByeReason.REMOVED:
+        return "QEMU removed the device"
+    text = "QEMU said goodbye"
     return f"{text} ({closed.text})" if closed.text else text
 
 

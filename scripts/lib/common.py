@@ -54,6 +54,17 @@ def write_changed(path, data, mode=None):
     return True
 
 
+def explained(error):
+    """One line about a file that cannot be used, or a full disk."""
+    if not error.filename:
+        return str(error)
+    path = Path(os.fsdecode(error.filename))
+    text = f'{shown(path)}: {error.strerror}'
+    if isinstance(error, PermissionError) and path.is_relative_to(BUILD):
+        text = f'cannot write {text} (built by another user?)'
+    return text
+
+
 def _terminated(_signum, _frame):
     raise KeyboardInterrupt
 
@@ -69,6 +80,9 @@ def main(function):
         sys.exit(EXIT_UNAVAILABLE)
     except Failure as failure:
         print(f'{name}: {failure}', file=sys.stderr)
+        sys.exit(EXIT_FAILED)
+    except OSError as error:
+        print(f'{name}: {explained(error)}', file=sys.stderr)
         sys.exit(EXIT_FAILED)
     except KeyboardInterrupt:
         print(f'{name}: interrupted; the same command carries on',

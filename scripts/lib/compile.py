@@ -15,9 +15,11 @@ OPTIONS = '''
 --without-default-features
 --enable-system
 --enable-tcg
+--enable-kvm
 --enable-slirp
 --enable-fdt=system
 --enable-pixman
+--enable-vnc
 --enable-gnutls
 --enable-trace-backends=log
 --enable-werror

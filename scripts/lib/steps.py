@@ -22,6 +22,7 @@ class Progress:
         self.title = title
         self.started = self.last = time.monotonic()
         self.terminal = sys.stdout.isatty()
+        self.in_line = False        # the cursor is behind a percentage
         say(f'{title} ...')
 
     def feed(self, line):
@@ -35,6 +36,7 @@ class Progress:
         now = time.monotonic()
         if self.terminal:
             print(f'\r{self.title}: {percent:3d}%', end='', flush=True)
+            self.in_line = True
         elif now - self.last >= LINE_EVERY:
             self.last = now
             say(f'{self.title}: {percent:3d}%')
@@ -43,6 +45,11 @@ class Progress:
         start = '\r' if self.terminal else ''
         took = time.monotonic() - self.started
         say(f'{start}{self.title}: done in {took:.0f} s')
+
+    def broken_off(self):
+        """What is said next begins on a line of its own."""
+        if self.in_line:
+            say('')
 
 
 def tail(log):
@@ -63,7 +70,7 @@ def stop(process):
 
 
 def follow(process, log, progress):
-    with log.open('wb') as file:
+    with log.open('wb') as file, process.stdout:
         for line in process.stdout:
             file.write(line)
             file.flush()
@@ -84,8 +91,10 @@ def run(title, command, log_name, cwd=None, env=None):
         status = follow(process, log, progress)
     except KeyboardInterrupt:
         stop(process)
+        progress.broken_off()
         raise
     if status != 0:
+        progress.broken_off()
         raise Failure(f'{title} failed (status {status})\n{tail(log)}\n'
                       f'The whole log: {shown(log)}')
     progress.done()

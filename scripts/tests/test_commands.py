@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The commands: what they say when they are used wrongly."""
 
+import contextlib
+import errno
+import io
 import os
 import subprocess
 import tempfile
@@ -8,6 +11,8 @@ import unittest
 from pathlib import Path
 
 from trees import SCRIPTS
+
+import common
 
 
 class Commands(unittest.TestCase):
@@ -50,6 +55,33 @@ class Commands(unittest.TestCase):
                                 GIT_CONFIG_KEY_0='user.name',
                                 GIT_CONFIG_VALUE_0='')
         self.assertIn('git config --global user.name', said)
+
+    def test_a_file_of_another_user(self):
+        said = self.ended_with(PermissionError(
+            errno.EACCES, 'Permission denied', str(common.BUILD / 'x/lock')))
+        self.assertEqual(said, 'cannot write build/x/lock: Permission denied '
+                         '(built by another user?)')
+
+    def test_a_program_that_is_missing(self):
+        said = self.ended_with(FileNotFoundError(
+            errno.ENOENT, 'No such file or directory', 'gcc'))
+        self.assertEqual(said, 'gcc: No such file or directory')
+
+    def test_a_full_disk(self):
+        said = self.ended_with(OSError(errno.ENOSPC, 'No space left'))
+        self.assertIn('No space left', said)
+
+    def ended_with(self, error):
+        """What main() says of an error, without the program's name."""
+        def fails(_):
+            raise error
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said), \
+                self.assertRaises(SystemExit) as end:
+            common.main(fails)
+        self.assertEqual(end.exception.code, common.EXIT_FAILED)
+        line, = said.getvalue().splitlines()
+        return line.partition(': ')[2]
 
     def test_a_group_of_tests_that_does_not_exist(self):
         said = self.refused('check', 'nothing')

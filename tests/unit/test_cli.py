@@ -15,7 +15,7 @@ from support import MOUSE, SocketQemu
 
 from usbremote.codec import Attach, Bye, Complete, Error, Preamble
 from usbremote.setup import Setup, Standard
-from usbremote._proto import ErrorCode, Speed, TransferType
+from usbremote._proto import ByeReason, ErrorCode, Speed, TransferType
 
 TIMEOUT = 30
 
@@ -56,6 +56,20 @@ class Mouse(unittest.TestCase):
         qemu = SocketQemu(self.listener.accept()[0], **options)
         self.addCleanup(qemu.close)
         return process, qemu
+
+    def connect_when_it_listens(self):
+        """QEMU's end of a connection to a mouse that listens."""
+        deadline = time.monotonic() + TIMEOUT
+        sock = socket.socket(socket.AF_UNIX)
+        qemu = SocketQemu(sock)
+        self.addCleanup(qemu.close)
+        while True:
+            try:
+                sock.connect(self.path)
+                return qemu
+            except OSError:
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.01)
 
     def end(self, process):
         """(exit code, stdout, stderr)."""
@@ -158,7 +172,14 @@ class WrongOtherSide(Mouse):
     def test_it_says_nothing(self):
         self.listen()
         process, _ = self.connect("--handshake-timeout", "0.1")
-        self.one_line(process, "nothing that speaks usb-remote.*0.1 s")
+        self.one_line(process, "no answer within 0.1 s: is another peer "
+                      "connected there")
+
+    def test_who_connects_says_nothing(self):
+        process = self.start("--listen", self.address,
+                             "--handshake-timeout", "0.1")
+        self.connect_when_it_listens()
+        self.one_line(process, "no answer within 0.1 s$")
 
     def test_another_version(self):
         self.listen()
@@ -232,6 +253,35 @@ class GoodLife(Mouse):
         qemu.flush()
         self.assertEqual(self.end(process),
                          (0, "mouse.py: QEMU removed the device\n", ""))
+
+    def test_removed_by_qemu_is_said_once(self):
+        self.listen()
+        process, qemu = self.connect()
+        qemu.plug_in()
+        qemu.qemu.say(Bye, reason=ByeReason.REMOVED,
+                      text="the device was removed from the machine")
+        qemu.flush()
+        self.assertEqual(self.end(process),
+                         (0, "mouse.py: QEMU removed the device\n", ""))
+
+    def told(self, *options):
+        """What it says when it is plugged in, configured and removed."""
+        self.listen()
+        process, qemu = self.connect(*options)
+        self.configure(qemu)
+        qemu.qemu.bye()
+        qemu.flush()
+        return self.end(process)[2]
+
+    def test_verbose_tells_its_life(self):
+        self.assertEqual(self.told("-v").splitlines(), [
+            "mouse.py: connected to QEMU's device 'test'",
+            "mouse.py: plugged in at full speed",
+            "mouse.py: configured by the guest",
+            "mouse.py: unplugged"])
+
+    def test_very_verbose_has_nothing_of_asyncio(self):
+        self.assertNotIn("selector", self.told("-vv"))
 
     def test_speeds(self):
         self.listen()
@@ -320,17 +370,7 @@ class GoodLife(Mouse):
 
     def test_listen(self):
         process = self.start("--listen", self.address)
-        deadline = time.monotonic() + TIMEOUT
-        sock = socket.socket(socket.AF_UNIX)
-        while True:
-            try:
-                sock.connect(self.path)
-                break
-            except OSError:
-                self.assertLess(time.monotonic(), deadline)
-                time.sleep(0.01)
-        qemu = SocketQemu(sock)
-        self.addCleanup(qemu.close)
+        qemu = self.connect_when_it_listens()
         self.configure(qemu)
         self.assertEqual(len(self.poll(qemu)), 3)
         process.terminate()

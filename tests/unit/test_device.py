@@ -332,6 +332,26 @@ class Handlers(OnBench):
         self.assertIn("0xc0", logs.output[0])
         self.assertEqual(self.ask(0xc0, 1, length=4)[0], OK)
 
+    def test_an_answer_of_a_wrong_type_is_a_stall_and_a_traceback(self):
+        async def later(answer):
+            return answer
+        for make in (lambda answer: answer, later):
+            for answer in ("hello", 5, ["x"]):
+                self.device.control = lambda setup: make(answer)
+                with self.subTest(answer, make=make):
+                    self.refused_with_traceback(type(answer).__name__)
+
+    def refused_with_traceback(self, text):
+        logging.disable(logging.NOTSET)
+        with self.assertLogs("usbremote.device", "ERROR") as logs:
+            self.assertEqual(self.ask(0xc0, 1, length=4)[0], STALL)
+        self.assertIn(f"bytes or None, not with {text}", logs.output[0])
+
+    def test_all_kinds_of_bytes_are_answers(self):
+        for kind in (bytes, bytearray, memoryview):
+            self.device.control = lambda setup: kind(b"hello")
+            self.assertEqual(self.ask(0xc0, 1, length=4), (OK, b"hell"))
+
     def test_a_coroutine_answers_later(self):
         id = self.bench.qemu.control(Setup(0xc0, 6, 0, 0, 64))
         self.bench.exchange()

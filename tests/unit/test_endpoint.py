@@ -5,7 +5,9 @@ import unittest
 
 import support  # noqa: F401
 
+from usbremote import descriptors as desc
 from usbremote._proto import Status, SubmitFlag, TransferType
+from usbremote.codec import EndpointEntry
 from usbremote.descriptors import Configuration, Endpoint, Interface
 from usbremote.device import Device
 from usbremote.errors import LocalError, TransferAborted, TransferEnded
@@ -420,6 +422,54 @@ class Settings(OnBench):
         self.assertEqual(answer.status, Status.OK)
         self.assertEqual(self.log, [(65, TransferAborted)])
         self.assertEqual(self.device.ep_in(1).max_packet, 32)
+
+    def use_all(self, number):
+        """Use both directions in each way; what the log has at once."""
+        into, out = self.device.ep_in(number), self.device.ep_out(number)
+        for call in (into.send(b"x"), into.next_request(),
+                     out.next_request(), out.read_transfer(),
+                     out.read_exactly(1)):
+            self.do("call", call)
+        return self.log
+
+    def test_an_endpoint_that_no_setting_declares_is_an_error(self):
+        self.assertEqual(self.use_all(3), [("call", LocalError)] * 5)
+
+    def test_the_error_names_the_endpoint(self):
+        with self.assertRaisesRegex(LocalError, "no endpoint 0x83"):
+            self.device.ep_in(3).check_usable()
+
+    def test_an_endpoint_of_another_setting_is_waited_for(self):
+        self.bench.control(Setup(1, Standard.SET_INTERFACE, 1, 0, 0))
+        self.do("read", self.device.ep_out(2).read_transfer())
+        self.assertEqual(self.log, [])
+
+    def test_without_a_configuration_it_is_waited_for(self):
+        self.bench.configure(0)
+        self.do("send", self.device.ep_in(3).send(b"x"))
+        self.assertEqual(self.log, [])
+
+    def test_an_endpoint_of_a_raw_descriptor_is_declared(self):
+        self.device.raw_descriptors = {desc.CONFIGURATION: bytes.fromhex(
+            "090219000101008032" "0904000001ff000000" "07058302400000")}
+        self.bench.configure()
+        self.send(b"x")
+        self.assertEqual(self.log, [(1, LocalError)])
+        self.do("send", self.device.ep_in(3).send(b"x"))
+        self.assertEqual(self.got(self.bench.read(0x83, 64)), b"x")
+
+    def test_a_raw_descriptor_without_sense_forbids_nothing(self):
+        self.device.raw_descriptors = {desc.CONFIGURATION: bytes.fromhex(
+            "090219000101008032" "00")}
+        self.bench.configure()
+        self.do("send", self.device.ep_in(3).send(b"x"))
+        self.assertEqual(self.got(self.bench.read(0x83, 64)), b"x")
+
+    def test_an_endpoint_of_the_table_for_qemu_is_declared(self):
+        self.device.endpoint_table = (
+            EndpointEntry(address=0x83, type=BULK, max_packet=64),)
+        self.do("send", self.device.ep_in(3).send(b"x"))
+        self.assertEqual(self.log, [])
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/klog.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/syscall.h>
@@ -90,6 +91,14 @@ static void exec_shell(void)
     _exit(127);
 }
 
+/* The boot was quiet; whoever plugs something in wants to see it. */
+static void show_kernel_messages(void)
+{
+    enum { SET_CONSOLE_LEVEL = 8, ALL_BUT_DEBUG = 7 };
+
+    klogctl(SET_CONSOLE_LEVEL, NULL, ALL_BUT_DEBUG);
+}
+
 /* A shell on the console; its end is the end of the guest. */
 static void run_shell(void)
 {
@@ -112,6 +121,7 @@ int main(int argc, char **argv)
     mount_filesystems();
     load_modules("/lib/modules/boot.list");
     if (shell_wanted(argc, argv)) {
+        show_kernel_messages();
         run_shell();
     } else {
         agent_serve("/dev/vport0p1");
