@@ -24,7 +24,7 @@ QEMU_TESTS = (
     ('qos-test', ('-p', OHCI_TESTS), 120),
 )
 SANITIZERS = {
-    'ASAN_OPTIONS': 'detect_leaks=0:abort_on_error=1',
+    'ASAN_OPTIONS': 'detect_leaks=0:abort_on_error=1:quarantine_size_mb=4',
     'UBSAN_OPTIONS': 'print_stacktrace=1:halt_on_error=1:abort_on_error=1',
 }
 
