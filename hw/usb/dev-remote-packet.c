@@ -145,34 +145,6 @@ static RemotePacket *remote_next_packet(RemoteEndpoint *ep)
     return NULL;
 }
 
-static bool remote_submit_out(USBRemoteState *s, RemoteEndpoint *ep)
-{
-    RemotePacket *rp = remote_next_packet(ep);
-    RemoteRequest *r;
-    int64_t length;
-
-    if (!rp) {
-        return false;
-    }
-    length = remote_piece(s, ep, usb_packet_size(rp->packet) - rp->progress);
-    if (length < 0) {
-        return false;
-    }
-    r = remote_request_new(s, ep, rp->packet, rp->progress, length, true);
-    if (!r) {
-        return false;
-    }
-    iov_to_buf(rp->packet->iov.iov, rp->packet->iov.niov, rp->progress,
-               r->data, length);
-    r->more = rp->progress + length < r->size;
-    r->short_not_ok = rp->packet->short_not_ok;
-    r->retry = rp->retry;
-    rp->retry = false;
-    rp->request = r;
-    remote_send_submit(s, r);
-    return true;
-}
-
 static bool remote_submit_control(USBRemoteState *s, RemoteEndpoint *ep)
 {
     RemotePacket *rp = remote_next_packet(ep);
@@ -295,31 +267,6 @@ static RemotePacket *remote_next_in(RemoteEndpoint *ep)
         r = QTAILQ_NEXT(r, next);
     }
     return NULL;
-}
-
-static bool remote_submit_in(USBRemoteState *s, RemoteEndpoint *ep)
-{
-    RemotePacket *rp = remote_next_in(ep);
-    RemoteRequest *r;
-    int64_t length;
-
-    if (!rp) {
-        return false;
-    }
-    length = remote_piece(s, ep, usb_packet_size(rp->packet) - rp->progress);
-    if (length < 0) {
-        return false;
-    }
-    r = remote_request_new(s, ep, rp->packet, rp->progress, length, false);
-    if (!r) {
-        return false;
-    }
-    r->more = rp->progress + length < r->size;
-    r->short_not_ok = rp->packet->short_not_ok;
-    r->retry |= rp->retry;
-    rp->retry = false;
-    remote_send_submit(s, r);
-    return true;
 }
 
 /* Bytes of @r that fit into @room: whole packets, if not all of them. */
@@ -532,6 +479,38 @@ void remote_handle_cancel(USBRemoteState *s, USBPacket *p)
 
 /* Sending and delivering */
 
+/* One request for a packet of a bulk endpoint, or for a piece of it. */
+static bool remote_submit_data(USBRemoteState *s, RemoteEndpoint *ep)
+{
+    bool in = remote_ep_is_in(ep);
+    RemotePacket *rp = in ? remote_next_in(ep) : remote_next_packet(ep);
+    RemoteRequest *r;
+    int64_t length;
+
+    if (!rp) {
+        return false;
+    }
+    length = remote_piece(s, ep, usb_packet_size(rp->packet) - rp->progress);
+    if (length < 0) {
+        return false;
+    }
+    r = remote_request_new(s, ep, rp->packet, rp->progress, length, !in);
+    if (!r) {
+        return false;
+    }
+    if (!in) {
+        iov_to_buf(rp->packet->iov.iov, rp->packet->iov.niov, rp->progress,
+                   r->data, length);
+        rp->request = r;
+    }
+    r->more = rp->progress + length < r->size;
+    r->short_not_ok = rp->packet->short_not_ok;
+    r->retry |= rp->retry;
+    rp->retry = false;
+    remote_send_submit(s, r);
+    return true;
+}
+
 /* Send at most one SUBMIT of @ep; returns whether there was one. */
 static bool remote_submit(USBRemoteState *s, RemoteEndpoint *ep)
 {
@@ -549,9 +528,8 @@ static bool remote_submit(USBRemoteState *s, RemoteEndpoint *ep)
     if (ep->n_cancelled || ep->retry_at || QTAILQ_EMPTY(&ep->packets)) {
         return false;
     }
-    return remote_is_control(ep) ? remote_submit_control(s, ep) :
-           remote_ep_is_in(ep) ? remote_submit_in(s, ep) :
-           remote_submit_out(s, ep);
+    return remote_is_control(ep) ? remote_submit_control(s, ep)
+                                 : remote_submit_data(s, ep);
 }
 
 /* Fill the send buffer, one request of each endpoint in turn. */
