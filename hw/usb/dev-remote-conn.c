@@ -165,6 +165,8 @@ void remote_conn_due(USBRemoteState *s, unsigned due)
     }
 }
 
+static void remote_conn_flush(USBRemoteState *s);
+
 static gboolean remote_conn_writable(void *do_not_use, GIOCondition cond,
                                      void *opaque)
 {
@@ -224,7 +226,7 @@ static bool remote_conn_write(USBRemoteState *s)
 }
 
 /* Send all that is due and that the peer has credit for. */
-void remote_conn_flush(USBRemoteState *s)
+static void remote_conn_flush(USBRemoteState *s)
 {
     RemoteConn *c = &s->conn;
 

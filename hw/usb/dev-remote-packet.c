@@ -20,8 +20,7 @@
  */
 void remote_hold(USBRemoteState *s, USBPacket *p, int status, bool silent)
 {
-    RemoteEndpoint *ep = p->ep->nr == 0 ? &s->eps[0] :
-        remote_ep(s, p->ep->nr | (p->pid == USB_TOKEN_IN ? USB_DIR_IN : 0));
+    RemoteEndpoint *ep = remote_packet_ep(s, p);
     RemotePacket *rp = g_new0(RemotePacket, 1);
 
     rp->packet = p;
@@ -386,7 +385,7 @@ static void remote_continue_in(RemoteEndpoint *ep, RemotePacket *rp)
     USBPacket *p = rp->packet;
 
     if (ep->n_packets == 1 && ep->partial_size == usb_packet_size(p) &&
-        (ep->partial_id & ~0xfull) == (p->id & ~0xfull)) {
+        remote_same_id(ep->partial_id, p->id)) {
         rp->progress = ep->partial_progress;
     }
     ep->partial_size = 0;
@@ -417,8 +416,7 @@ static void remote_hold_data(USBRemoteState *s, RemoteEndpoint *ep,
 
 void remote_handle_data(USBRemoteState *s, USBPacket *p)
 {
-    bool in = p->pid == USB_TOKEN_IN;
-    RemoteEndpoint *ep = remote_ep(s, p->ep->nr | (in ? USB_DIR_IN : 0));
+    RemoteEndpoint *ep = remote_packet_ep(s, p);
 
     if (p->stream) {
         p->status = USB_RET_STALL;      /* none were ever allocated */
@@ -431,7 +429,7 @@ void remote_handle_data(USBRemoteState *s, USBPacket *p)
     } else if (p->state == USB_PACKET_QUEUED ||
                usb_packet_size(p) > s->conn.limits.max_payload) {
         p->status = USB_RET_IOERROR;    /* replayed packets take no NAK */
-    } else if (in) {
+    } else if (remote_ep_is_in(ep)) {
         remote_poll_in(s, ep, p);
     } else {
         remote_poll_out(s, ep, p);
@@ -440,9 +438,7 @@ void remote_handle_data(USBRemoteState *s, USBPacket *p)
 
 void remote_handle_cancel(USBRemoteState *s, USBPacket *p)
 {
-    bool in = p->pid == USB_TOKEN_IN;
-    RemoteEndpoint *ep = p->ep->nr == 0 ? &s->eps[0] :
-        remote_ep(s, p->ep->nr | (in ? USB_DIR_IN : 0));
+    RemoteEndpoint *ep = remote_packet_ep(s, p);
     RemotePacket *rp;
 
     QTAILQ_FOREACH(rp, &ep->packets, next) {
@@ -463,7 +459,7 @@ void remote_handle_cancel(USBRemoteState *s, USBPacket *p)
         remote_abandon(s, rp->request);
     } else if (rp->request) {
         rp->request->orphan = true;
-    } else if (rp->progress && !in) {
+    } else if (rp->progress && !remote_ep_is_in(ep)) {
         remote_leave_progress(ep, rp);
     }
     if (rp->retry) {

@@ -93,7 +93,7 @@ static RemoteRequest *remote_find_poll(USBRemoteState *s, RemoteEndpoint *ep,
         if (!remote_is_control(ep)) {
             same = remote_request_matches(r, p);
         } else {
-            same = (r->hcd_id & ~0xfull) == (p->id & ~0xfull) &&
+            same = remote_same_id(r->hcd_id, p->id) &&
                    !memcmp(r->setup, udev->setup_buf, sizeof(r->setup)) &&
                    (!r->data || (r->setup[0] & USB_DIR_IN) ||
                     !memcmp(r->data, udev->data_buf, r->length));

@@ -389,14 +389,10 @@ static uint32_t remote_crc(USBPacket *p, size_t offset, uint32_t size)
     return crc32c(0xffffffff, buf, n);
 }
 
-/*
- * Is @p the packet that @r was sent for, come back?  Its id is the address
- * of a descriptor, on UHCI with the flags of the link that led to it, which
- * need not be the same link again.
- */
+/* Is @p the packet that @r was sent for, come back? */
 bool remote_request_matches(RemoteRequest *r, USBPacket *p)
 {
-    if (r->discard || (r->hcd_id & ~0xfull) != (p->id & ~0xfull) ||
+    if (r->discard || !remote_same_id(r->hcd_id, p->id) ||
         r->size != usb_packet_size(p)) {
         return false;
     }
@@ -608,8 +604,7 @@ void remote_complete(USBRemoteState *s, const UsbRemoteHead *h,
 /* READY: an endpoint that answered nak need not wait any longer. */
 void remote_ready(USBRemoteState *s, uint8_t address)
 {
-    RemoteEndpoint *ep = (address & 0x0f) ? remote_ep(s, address)
-                                          : &s->eps[0];
+    RemoteEndpoint *ep = remote_ep(s, address);
 
     if (ep->retry_at) {
         ep->retry_at = 0;

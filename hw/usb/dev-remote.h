@@ -46,8 +46,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(USBRemoteState, USB_REMOTE)
 #define REMOTE_ENDPOINT_IN          0x10
 
 /* Places for requests without an answer; more than max_requests and ep0. */
-#define REMOTE_SLOT_BITS            9
-#define REMOTE_SLOTS                (1 << REMOTE_SLOT_BITS)
+#define REMOTE_SLOTS                512
 
 /* The most configurations whose descriptors are remembered. */
 #define REMOTE_CONFIGS              8
@@ -283,7 +282,6 @@ static inline bool remote_live(void)
 void remote_conn_init(USBRemoteState *s);
 void remote_conn_start(USBRemoteState *s);
 void remote_conn_fini(USBRemoteState *s);
-void remote_conn_flush(USBRemoteState *s);
 void remote_conn_settle(USBRemoteState *s);
 const char *remote_conn_unfit(Chardev *chr);
 void remote_conn_due(USBRemoteState *s, unsigned due);
@@ -341,6 +339,23 @@ static inline RemoteEndpoint *remote_ep(USBRemoteState *s, uint8_t address)
 {
     return &s->eps[(address & 0x0f) |
                    (address & USB_DIR_IN ? REMOTE_ENDPOINT_IN : 0)];
+}
+
+static inline RemoteEndpoint *remote_packet_ep(USBRemoteState *s, USBPacket *p)
+{
+    bool in = p->ep->nr && p->pid == USB_TOKEN_IN;
+
+    return remote_ep(s, p->ep->nr | (in ? USB_DIR_IN : 0));
+}
+
+/*
+ * Do two packets have the same id?  It is the address of a descriptor, on
+ * UHCI with the flags of the link that led to it, which need not be the same
+ * link again.
+ */
+static inline bool remote_same_id(uint64_t a, uint64_t b)
+{
+    return (a & ~0xfull) == (b & ~0xfull);
 }
 
 static inline bool remote_is_control(const RemoteEndpoint *ep)
