@@ -2,6 +2,7 @@
 """The distribution's packages that overlay/packages lists."""
 
 import os
+import re
 import subprocess
 from dataclasses import dataclass
 
@@ -28,15 +29,25 @@ def os_release():
     return values
 
 
-def needed():
+def listed(groups=()):
+    """The lines for every command, and those of some groups besides."""
+    group = None
+    for line in data_lines(LIST):
+        heading = re.fullmatch(r'\[(\w+)\]', line)
+        if heading:
+            group = heading[1]
+        elif group is None or group in groups:
+            yield line.split()
+
+
+def needed(groups=()):
     release = os_release()
     if release.get('ID') != 'debian' or \
             release.get('VERSION_ID') not in ('12', '13'):
         raise Failure('this works on Debian 12 and 13; here is '
                       f'{release.get("PRETTY_NAME", "something else")}')
     install, unpack = [], []
-    for line in data_lines(LIST):
-        name, *rest = line.split()
+    for name, *rest in listed(groups):
         if rest and rest[0] != release['VERSION_ID']:
             continue
         (unpack if 'backports' in rest else install).append(name)
@@ -53,9 +64,9 @@ def missing(names):
     return [name for name in names if name not in there]
 
 
-def ensure():
+def ensure(*groups):
     """Install what is missing as root; else say how, and stop."""
-    lacking = missing(needed().install)
+    lacking = missing(needed(groups).install)
     if not lacking:
         return
     if os.geteuid() != 0:
