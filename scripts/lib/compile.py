@@ -7,7 +7,7 @@ import archive
 import mirror
 import overlay
 import steps
-from common import say, shown, write_changed
+from common import ROOT, say, shown, write_changed
 
 OPTIONS = '''
 --python=/usr/bin/python3
@@ -29,7 +29,10 @@ OPTIONS = '''
 '''.split()
 FLAVOURS = {
     'plain': [],
-    'asan': ['--enable-asan', '--enable-ubsan'],
+    # sanitizers, and line counts of the device's files for gcov
+    'asan': ['--enable-asan', '--enable-ubsan',
+             f'--cc={ROOT / "scripts" / "lib" / "cc-covered"}',
+             '--extra-ldflags=--coverage'],
 }
 FIRMWARE = ('/usr/share/seabios', '/usr/share/qemu', '/usr/lib/ipxe/qemu')
 MANY = 20       # files changed: more are counted, not named
