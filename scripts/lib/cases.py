@@ -4,6 +4,7 @@
 import subprocess
 import traceback
 
+import runner
 import tap
 from common import Failure, Unavailable
 
@@ -46,3 +47,8 @@ class Cases:
 
     def done(self):
         return self.writer.done()
+
+    def totals(self):
+        writer = self.writer
+        return runner.Totals(writer.count - writer.failed - writer.skipped,
+                             writer.failed, writer.skipped)

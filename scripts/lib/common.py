@@ -65,14 +65,14 @@ def explained(error):
     return text
 
 
-def _terminated(_signum, _frame):
+def terminated(_signum, _frame):
     raise KeyboardInterrupt
 
 
 def main(function):
     """Run a script's main function with the project's exit conventions."""
     name = Path(sys.argv[0]).name
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, terminated)
     try:
         sys.exit(function(sys.argv[1:]) or 0)
     except Unavailable as failure:

@@ -4,7 +4,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 
@@ -51,13 +50,17 @@ def end_group(process):
 
 
 class SuiteRun:
-    """One suite being run: reads its TAP while it comes."""
+    """One suite being run: reads its TAP while it comes, and says lines of
+    what it finds."""
 
-    def __init__(self, suite):
+    def __init__(self, suite, out=say):
         self.suite = suite
+        self.say = out
         self.reader = tap.Reader()
         self.totals = Totals()
         self.started = time.monotonic()
+        self.deadline = self.started + suite.seconds
+        self.late = False           # it was ended because time was up
         self.detail = 0             # lines still shown of the last failure
         stem = LOGS / 'check' / suite.name.replace('/', '-')
         stem.parent.mkdir(parents=True, exist_ok=True)
@@ -66,13 +69,14 @@ class SuiteRun:
 
     def fail(self, what):
         self.totals.failed += 1
-        say(f'  FAIL {self.suite.name}: {what}')
+        self.say(f'  FAIL {self.suite.name}: {what}')
 
     def result(self, result):
         self.detail = 0
         if result.reason is not None:
             self.totals.skipped += 1
-            say(f'  SKIP {self.suite.name}: {result.name}: {result.reason}')
+            self.say(f'  SKIP {self.suite.name}: {result.name}: '
+                     f'{result.reason}')
         elif result.passed:
             self.totals.passed += 1
         else:
@@ -85,12 +89,11 @@ class SuiteRun:
             self.result(result)
         elif self.detail and line.startswith('#'):
             self.detail -= 1
-            say(f'       {line[2:].rstrip()}' if self.detail
-                else f'       ... the rest is in {shown(self.output)}')
+            self.say(f'       {line[2:].rstrip()}' if self.detail
+                     else f'       ... the rest is in {shown(self.output)}')
 
     def follow(self, process, file):
         """Read lines until the process ends; False when time is up."""
-        deadline = self.started + self.suite.seconds
         rest = ''
         while True:
             ended = process.poll() is not None
@@ -100,7 +103,7 @@ class SuiteRun:
             if ended:
                 self.line(rest)
                 return True
-            if time.monotonic() > deadline:
+            if time.monotonic() > self.deadline:
                 return False
             time.sleep(POLL)
 
@@ -111,10 +114,14 @@ class SuiteRun:
             stdin=subprocess.DEVNULL, stdout=output, stderr=errors,
             start_new_session=True)
 
-    def judge(self, process, in_time):
+    def cut_short(self):
+        """Have it ended now (from another thread)."""
+        self.deadline = 0
+
+    def judge(self, process):
         """Failures of the suite as a whole."""
         complaint = None
-        if not in_time:
+        if self.late:
             complaint = f'not done after {self.suite.seconds} s: ended'
         elif self.reader.complaint():
             complaint = self.reader.complaint()
@@ -122,10 +129,10 @@ class SuiteRun:
             complaint = 'no case failed'
         if complaint:
             self.fail(f'{complaint} (status {process.returncode})')
-            print(steps.tail(self.errors), file=sys.stderr, flush=True)
+            self.say(steps.tail(self.errors))
 
     def run(self):
-        say(f'{self.suite.name} ...')
+        self.say(f'{self.suite.name} ...')
         with self.output.open('wb') as output, \
                 self.errors.open('wb') as errors, \
                 self.output.open(errors='replace') as file:
@@ -135,12 +142,12 @@ class SuiteRun:
                 self.fail(str(error))
                 return self.totals
             try:
-                in_time = self.follow(process, file)
+                self.late = not self.follow(process, file)
             finally:
                 end_group(process)
-        self.judge(process, in_time)
+        self.judge(process)
         took = time.monotonic() - self.started
         log = f' (logs: {shown(self.output)}, .log)' \
             if self.totals.failed else ''
-        say(f'{self.suite.name}: {self.totals} in {took:.1f} s{log}')
+        self.say(f'{self.suite.name}: {self.totals} in {took:.1f} s{log}')
         return self.totals

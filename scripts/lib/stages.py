@@ -48,11 +48,6 @@ def apply(base, patches):
     shutil.rmtree(folder)
 
 
-def build_stage(base, files, targets):
-    mirror.lay(base.pristine, base.source, files)
-    building.ninja(base, 'plain', ['qemu-system-x86_64', *targets])
-
-
 def build_each(base, run, targets):
     """A case for each patch but the last: the tree builds after it.
 
@@ -65,7 +60,7 @@ def build_each(base, run, targets):
         try:
             for name, files in stages:
                 files = {**files, KCONFIG: whole[KCONFIG]}
-                run(f'the tree builds after {name}', build_stage, base,
-                    files, ())
+                run(f'the tree builds after {name}', building.rebuild, base,
+                    'plain', files)
         finally:
-            build_stage(base, whole, targets)
+            building.rebuild(base, 'plain', whole, targets)

@@ -82,11 +82,12 @@ class Writer:
     """Prints results as TAP."""
 
     def __init__(self):
-        self.count = self.failed = 0
+        self.count = self.failed = self.skipped = 0
 
     def line(self, passed, name, reason=None, detail=''):
         self.count += 1
         self.failed += not passed
+        self.skipped += reason is not None
         skip = f' # SKIP {reason}' if reason else ''
         print(f'{"ok" if passed else "not ok"} {self.count} - {name}{skip}')
         for text in detail.splitlines():
