@@ -28,6 +28,7 @@ from common import (EXIT_UNAVAILABLE, ROOT, Failure, Unavailable, say,
 FOLDER = ROOT / 'tests' / 'mutants'
 PROGRAM = suites.OWN_TEST[0]
 TARGET = f'tests/qtest/{PROGRAM}'
+ARCH = '/x86_64'        # libqtest puts it before the name of each case
 CASE_SECONDS = 120      # for one case; a hang is a failure too
 
 
@@ -126,7 +127,7 @@ def bench(base, flavour='plain', targets=(), whole=None):
 
 
 class Program:
-    """The built test program, which runs each of its cases in a process of its own."""
+    """The built test program; each of its cases is run by itself."""
 
     def __init__(self, base, flavour):
         self.base, self.flavour = base, flavour
@@ -145,7 +146,8 @@ class Program:
         run = subprocess.run(
             suite.command, cwd=suite.folder, text=True, check=True,
             env={**os.environ, **suite.environment}, stdout=subprocess.PIPE)
-        return [line for line in run.stdout.split() if line.startswith('/')]
+        return [line[len(ARCH):] for line in run.stdout.splitlines()
+                if line.startswith(f'{ARCH}/')]
 
     def known(self, names):
         for name in names:
@@ -182,8 +184,8 @@ class Search:
 
     def case(self, name):
         """Run one case, unless the search is over."""
-        suite = self.program.suite(f'{self.label}{name}', ('-p', name),
-                                 TMPDIR=self.folder)
+        suite = self.program.suite(f'{self.label}{name}',
+                                   ('-p', ARCH + name), TMPDIR=self.folder)
         run = runner.SuiteRun(suite, out=lambda line: None)
         with self.lock:
             if self.over:
@@ -213,8 +215,9 @@ def how(run):
     """In a few words, how a case failed."""
     if run.late:
         return f'not done after {run.suite.seconds} s'
-    text = run.reader.bailed or run.reader.complaint() or 'it says so'
-    return re.sub(r'^ERROR:\S*?([^/:]+:\d+):', r'\1: ', text)
+    died = re.search(r'QEMU death from .*', run.errors.read_text(errors='replace'))
+    text = run.reader.bailed or died and died[0] or run.reader.complaint()
+    return re.sub(r'^ERROR:\S*?([^/:]+:\d+):', r'\1: ', text or 'it says so')
 
 
 def judge(there, program, mutant):

@@ -24,10 +24,10 @@ HEAD = 'A fault.\n\n'
 PROGRAM = '''\
 #!/bin/sh
 case "$3 $4" in
-'-l ') printf '/t/%s\\n' first second hangs; exit;;
-'-p /t/hangs') grep -q hang dev-remote.c && sleep 9;;
+'-l ') printf '/x86_64/t/%s\\n' first second hangs; exit;;
+'-p /x86_64/t/hangs') grep -q hang dev-remote.c && sleep 9;;
 esac
-if grep -qx "fault in ${4#/t/}" dev-remote.c; then
+if grep -qx "fault in ${4#/x86_64/t/}" dev-remote.c; then
     echo 'Bail out! ERROR:../x/t.c:7:fn: oh'
     kill -ABRT $$
 fi
