@@ -85,6 +85,12 @@ def asan():
                       (OWN_TEST, QEMU_TESTS[0]), SANITIZERS)
 
 
+def coverage():
+    """What "make coverage" counts the lines of."""
+    yield from qtests('coverage', bases.chosen(), 'asan', (OWN_TEST,),
+                      SANITIZERS)
+
+
 def guest():
     yield Suite('guest/linux', [str(ROOT / 'tests/guest/run'), '--tap'], 900)
 
