@@ -11,13 +11,7 @@
 #include <glib.h>
 #include <string.h>
 
-#include "remote-codec.h"
-
-/* What judge() finds besides the codes of USB_REMOTE_ERROR_*. */
-enum {
-    MORE = -1,                  /* bytes are missing */
-    SKIP = -2,                  /* unknown but optional */
-};
+#include "codec-judge.h"
 
 enum { NAME, SENDER, BYTES, RESULT, FIELDS, COLUMNS };
 
@@ -129,33 +123,11 @@ static int sender_of(const char *name)
     return USB_REMOTE_FROM_PEER;
 }
 
-/*
- * What a receiver makes of the @have bytes at @buf: a code, MORE or SKIP.
- * *@used is the length of the message when there is one.
- */
 static int judge(const uint8_t *buf, size_t have, int from, size_t *used)
 {
     UsbRemoteLimits limits = usb_remote_default_limits();
-    UsbRemoteHead head;
-    bool skip;
-    int code;
 
-    *used = 0;
-    if (have < sizeof(UsbRemoteHeader)) {
-        return MORE;
-    }
-    head = usb_remote_get_header(buf);
-    code = usb_remote_check_header(&head, from, &limits, &skip);
-    if (code != USB_REMOTE_ERROR_NONE) {
-        return code;
-    }
-    if (have - sizeof(UsbRemoteHeader) < head.length) {
-        return MORE;
-    }
-    *used = sizeof(UsbRemoteHeader) + head.length;
-    return skip ? SKIP
-                : usb_remote_check_body(&head, buf + sizeof(UsbRemoteHeader),
-                                        &limits);
+    return codec_judge(buf, have, from, &limits, used);
 }
 
 typedef void (*Check)(const char *name, char **columns);
