@@ -161,6 +161,10 @@ void peer_send_bytes(Peer *peer, const void *buf, size_t size)
                   PEER_DEADLINE_S * G_TIME_SPAN_SECOND;
     const uint8_t *at = buf;
 
+    if (peer->held) {
+        g_byte_array_append(peer->held, buf, size);
+        return;
+    }
     while (size && !peer->eof) {
         size_t n = peer_try_send(peer, at, peer->dribble ? 1 : size);
 

@@ -50,6 +50,7 @@ struct Peer {
     bool eof;                   /* QEMU closed */
     bool raw;                   /* collect bytes, make no messages of them */
     bool dribble;               /* write byte by byte */
+    GByteArray *held;           /* if set, collects what would be sent */
     bool deaf;                  /* read nothing */
     bool auto_control;          /* answer ep0 from the device */
     bool auto_cancel;           /* answer CANCEL with CANCELLED */

@@ -79,5 +79,6 @@ void usb_remote_transfer_add(void);
 void usb_remote_cancel_add(void);
 void usb_remote_credit_add(void);
 void usb_remote_machine_add(void);
+void usb_remote_fuzz_peer_add(void);
 
 #endif

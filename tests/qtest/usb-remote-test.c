@@ -25,5 +25,6 @@ int main(int argc, char **argv)
     usb_remote_cancel_add();
     usb_remote_credit_add();
     usb_remote_machine_add();
+    usb_remote_fuzz_peer_add();
     return g_test_run();
 }
