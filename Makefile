@@ -5,13 +5,13 @@
 # QEMU_SRC=DIR: a QEMU tree of your own; BASE=10.2: see overlay/base.lock
 export QEMU_SRC BASE
 
-.PHONY: help qemu demo check check-unit check-qtest check-guest asan series \
-        run clean
+.PHONY: help qemu demo check check-unit check-qtest check-guest asan coverage \
+        fuzz fuzz-selftest series run clean
 .NOTPARALLEL:
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | \
-	    while read -r name text; do printf 'make %-12s %s\n' \
+	    while read -r name text; do printf 'make %-13s %s\n' \
 	    "$$name" "$$text"; done
 
 qemu: ## fetch and build QEMU with the device: build/bin/qemu-system-x86_64
@@ -34,6 +34,15 @@ check-guest: ## the examples in a real Linux guest
 
 asan: ## the qtests on a build with address and undefined sanitizers
 	@scripts/check asan
+
+coverage: ## which lines of the device the qtests run, and which not
+	@scripts/coverage
+
+fuzz: ## make fuzz SECONDS=60: each fuzzer for so long
+	@scripts/fuzz $(if $(SECONDS),--seconds $(SECONDS))
+
+fuzz-selftest: ## do the fuzzers find faults that were put there?
+	@scripts/fuzz --planted
 
 series: ## make series OUT=DIR: the patches, signed off by you
 	@scripts/series "$(OUT)"
