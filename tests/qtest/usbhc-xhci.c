@@ -3,9 +3,10 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * One segment for each ring, events polled in memory, no interrupts.  An
- * endpoint is stopped and its dequeue pointer set as a careful driver does:
- * to the oldest transfer that is still wanted.
+ * One segment for each ring, events polled in memory, no interrupts.  What
+ * is cancelled leaves its ring in one of the ways of UsbHcUnlink; by default
+ * the dequeue pointer is set as a careful driver does, to the oldest transfer
+ * that is still wanted.
  */
 
 #include "qemu/osdep.h"
@@ -15,6 +16,8 @@
 #define TRBS            256             /* in a ring, the last one a link */
 #define TRB_BYTES       16
 #define TRB_MAX         65536           /* bytes of data in one TRB */
+#define TRB_LENGTH_MASK 0x1ffff         /* and what would fit */
+#define SEGMENT_BYTES   65536           /* the largest ring segment */
 
 /* Operational, port, runtime and doorbell registers */
 #define OP_USBCMD       0x00
@@ -52,7 +55,7 @@
 #define TRB_DIR_IN      (1 << 16)
 
 enum {
-    NORMAL = 1, SETUP, DATA, STATUS, ISOCH, LINK,
+    NORMAL = 1, SETUP, DATA, STATUS, ISOCH, LINK, EVENT_DATA, NOOP,
     ENABLE_SLOT = 9, DISABLE_SLOT, ADDRESS_DEVICE, CONFIGURE_ENDPOINT,
     EVALUATE, RESET_ENDPOINT, STOP_ENDPOINT, SET_DEQUEUE,
     TRANSFER_EVENT = 32, COMMAND_EVENT, PORT_EVENT,
@@ -76,8 +79,10 @@ struct UsbHcHw {
     unsigned ports;
     uint64_t dcbaa;
     uint64_t erst;
+    uint64_t events;            /* the event ring that it starts with */
     Ring command;
     Ring event;
+    uint32_t event_trbs;
     uint64_t waiting;           /* address of the command in progress */
     uint32_t command_status;
     uint32_t command_control;
@@ -142,6 +147,11 @@ static uint64_t ring_put(UsbHc *hc, uint64_t base, uint32_t *index,
     return addr;
 }
 
+static unsigned epid_of(const UsbHcEndpoint *ep)
+{
+    return ep->address ? (ep->address & 15) * 2 + (ep->address >> 7) : 1;
+}
+
 /* Events */
 
 static UsbHcEndpoint *find_endpoint(UsbHc *hc, uint32_t control)
@@ -155,8 +165,7 @@ static UsbHcEndpoint *find_endpoint(UsbHc *hc, uint32_t control)
         for (e = dev->endpoints; dev->slot == slot && e; e = e->next) {
             UsbHcEndpoint *ep = e->data;
 
-            if ((ep->address ? (ep->address & 15) * 2 + (ep->address >> 7)
-                             : 1) == epid) {
+            if (epid_of(ep) == epid) {
                 return ep;
             }
         }
@@ -203,7 +212,12 @@ static void transfer_event(UsbHc *hc, uint64_t addr, uint32_t status,
     uint32_t which, i, actual = 0;
     UsbHcTransfer *xfer;
 
-    if (!ep || cc == CC_STOPPED || !find_td(ep, addr, &xfer, &which)) {
+    if (ep && cc == CC_STOPPED) {
+        ep->stopped_at = addr;
+        ep->stopped_left = status & 0xffffff;
+        return;
+    }
+    if (!ep || !find_td(ep, addr, &xfer, &which)) {
         return;
     }
     for (i = 0; i <= which; i++) {
@@ -237,7 +251,7 @@ static void xhci_harvest(UsbHc *hc)
             break;
         }
         any = true;
-        ring->index = (ring->index + 1) % TRBS;
+        ring->index = (ring->index + 1) % hc->hw->event_trbs;
         ring->cycle ^= ring->index == 0;
         parameter = trb[0] | ((uint64_t)trb[1] << 32);
         if (TRB_TYPE(trb[3]) == TRANSFER_EVENT) {
@@ -274,21 +288,34 @@ static unsigned command(UsbHc *hc, uint64_t parameter, uint32_t status,
 
 /* Bring-up */
 
-static void event_ring_start(UsbHc *hc)
+void usbhc_xhci_set_events(UsbHc *hc, uint64_t base, uint32_t trbs)
 {
-    uint32_t segment[4];
+    uint32_t segment[4] = { base, base >> 32, trbs, 0 };
 
-    hc->hw->event.base = ring_alloc(hc);
-    hc->hw->event.cycle = true;
-    hc->hw->erst = usbhc_alloc(hc, 64);
-    segment[0] = hc->hw->event.base;
-    segment[1] = 0;
-    segment[2] = TRBS;
-    segment[3] = 0;
+    hc->hw->event = (Ring) { .base = base, .cycle = true };
+    hc->hw->event_trbs = trbs;
     usbhc_write32(hc, hc->hw->erst, segment, 4);
-    rt_write(hc, RT_ERDP, hc->hw->event.base);
+    rt_write(hc, RT_ERDP, ROUND_UP(base, TRB_BYTES));
     qpci_io_writel(hc->pci, hc->bar, hc->hw->runtime + RT_ERSTSZ, 1);
     rt_write(hc, RT_ERSTBA, hc->hw->erst);
+}
+
+uint64_t usbhc_xhci_doorbells(UsbHc *hc)
+{
+    return hc->bar.addr + hc->hw->doorbell;
+}
+
+bool usbhc_xhci_is_dead(UsbHc *hc)
+{
+    return op_read(hc, OP_USBSTS) & STS_DEAD;
+}
+
+void usbhc_xhci_prepare_disable(UsbHcDevice *dev)
+{
+    Ring *ring = &dev->hc->hw->command;
+
+    ring_put(dev->hc, ring->base, &ring->index, &ring->cycle, 0, 0,
+             TRB(DISABLE_SLOT) | (dev->slot << 24));
 }
 
 static UsbHcHw *xhci_start(UsbHc *hc)
@@ -307,7 +334,9 @@ static UsbHcHw *xhci_start(UsbHc *hc)
     hw->command.base = ring_alloc(hc);
     hw->command.cycle = true;
     op_write64(hc, OP_CRCR, hw->command.base | 1);
-    event_ring_start(hc);
+    hw->erst = usbhc_alloc(hc, 64);
+    hw->events = ring_alloc(hc);
+    usbhc_xhci_set_events(hc, hw->events, TRBS);
     op_write(hc, OP_USBCMD, CMD_RUN);
     return hw;
 }
@@ -316,7 +345,7 @@ static void xhci_stop(UsbHc *hc)
 {
     op_write(hc, OP_USBCMD, 0);
     usbhc_release(hc, hc->hw->command.base);
-    usbhc_release(hc, hc->hw->event.base);
+    usbhc_release(hc, hc->hw->events);
     usbhc_release(hc, hc->hw->erst);
     usbhc_release(hc, hc->hw->dcbaa);
 }
@@ -367,11 +396,6 @@ static uint32_t slot_speed(UsbHcSpeed speed)
     static const uint32_t psi[] = { 2, 1, 3, 4 };
 
     return psi[speed];
-}
-
-static unsigned epid_of(const UsbHcEndpoint *ep)
-{
-    return ep->address ? (ep->address & 15) * 2 + (ep->address >> 7) : 1;
 }
 
 static unsigned exponent(const UsbHcEndpoint *ep)
@@ -480,6 +504,32 @@ static void xhci_ep_close(UsbHcEndpoint *ep)
     usbhc_release(hc, ep->head);
 }
 
+uint64_t usbhc_xhci_dequeue(UsbHcEndpoint *ep)
+{
+    uint32_t words[2];
+
+    usbhc_read32(ep->dev->hc, ep->dev->context[1] + 32 * epid_of(ep) + 8,
+                 words, 2);
+    return words[0] | ((uint64_t)words[1] << 32);
+}
+
+void usbhc_xhci_stop(UsbHcEndpoint *ep)
+{
+    command(ep->dev->hc, 0, 0, TRB(STOP_ENDPOINT) | ep_target(ep));
+}
+
+void usbhc_xhci_ring(UsbHcEndpoint *ep)
+{
+    if (!g_queue_is_empty(&ep->transfers)) {
+        ring_doorbell(ep->dev->hc, ep->dev->slot, epid_of(ep));
+    }
+}
+
+static void move_dequeue(UsbHcEndpoint *ep, uint64_t addr, bool cycle)
+{
+    command(ep->dev->hc, addr | cycle, 0, TRB(SET_DEQUEUE) | ep_target(ep));
+}
+
 /* Where the oldest pending transfer starts, or the next one will */
 static void set_dequeue(UsbHcEndpoint *ep)
 {
@@ -491,21 +541,18 @@ static void set_dequeue(UsbHcEndpoint *ep)
         addr = first->td[0];
         cycle = usbhc_get32(ep->dev->hc, addr + 12) & TRB_CYCLE;
     }
-    command(ep->dev->hc, addr | cycle, 0, TRB(SET_DEQUEUE) | ep_target(ep));
+    move_dequeue(ep, addr, cycle);
 }
 
-static void restart(UsbHcEndpoint *ep)
+void usbhc_xhci_restart(UsbHcEndpoint *ep)
 {
     set_dequeue(ep);
-    if (!g_queue_is_empty(&ep->transfers)) {
-        ring_doorbell(ep->dev->hc, ep->dev->slot, epid_of(ep));
-    }
+    usbhc_xhci_ring(ep);
 }
 
 /*
- * A No-op TRB would do on hardware, but QEMU makes a packet without data of
- * it.  A link from the first TRB to what follows the last one leaves all
- * other transfers where they are.
+ * A link from the first TRB to what follows the last one leaves all other
+ * transfers where they are.
  */
 static void skip_over(UsbHcTransfer *xfer)
 {
@@ -516,23 +563,71 @@ static void skip_over(UsbHcTransfer *xfer)
             TRB(LINK) | cycle | (last < first ? TRB_TOGGLE : 0));
 }
 
+/* As Linux does it: a No-op TRB has only its cycle bit. */
+static void make_noops(UsbHcTransfer *xfer)
+{
+    uint64_t link = xfer->ep->head + (TRBS - 1) * TRB_BYTES;
+    uint32_t i, control;
+
+    for (i = 0; i < xfer->tds; i++) {
+        control = usbhc_get32(xfer->hc, xfer->td[i] + 12);
+        put_trb(xfer->hc, xfer->td[i], 0, 0,
+                TRB(NOOP) | (control & TRB_CYCLE));
+        if (xfer->td[i] + TRB_BYTES == link && (control & TRB_CHAIN)) {
+            control = usbhc_get32(xfer->hc, link + 12);
+            usbhc_put32(xfer->hc, link + 12, control & ~TRB_CHAIN);
+        }
+    }
+}
+
+/* Did the controller stop in the middle of @xfer? */
+static bool stopped_within(UsbHcTransfer *xfer)
+{
+    uint64_t at = usbhc_xhci_dequeue(xfer->ep) & ~0xfull;
+    uint32_t i;
+
+    for (i = 0; i < xfer->tds; i++) {
+        if (xfer->td[i] == at) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void unlink_transfer(UsbHcTransfer *xfer)
+{
+    uint64_t last = xfer->td[xfer->tds - 1];
+
+    if (xfer->hc->unlink != USBHC_UNLINK_NOOP) {
+        skip_over(xfer);
+    } else if (stopped_within(xfer)) {
+        move_dequeue(xfer->ep, last + TRB_BYTES,
+                     usbhc_get32(xfer->hc, last + 12) & TRB_CYCLE);
+    } else {
+        make_noops(xfer);
+    }
+}
+
 static void xhci_cancel(UsbHcTransfer *xfer)
 {
     UsbHcEndpoint *ep = xfer->ep;
 
-    command(xfer->hc, 0, 0, TRB(STOP_ENDPOINT) | ep_target(ep));
-    if (xfer->status != USBHC_PENDING) {
-        return;
+    usbhc_xhci_stop(ep);
+    usbhc_step(xfer->hc, 0);    /* a guest is never that quick */
+    if (xfer->status == USBHC_PENDING) {
+        unlink_transfer(xfer);
+        usbhc_done(xfer, USBHC_CANCELLED, 0);
+        if (xfer->hc->unlink == USBHC_UNLINK_MOVE) {
+            set_dequeue(ep);
+        }
     }
-    skip_over(xfer);
-    usbhc_done(xfer, USBHC_CANCELLED, 0);
-    restart(ep);
+    usbhc_xhci_ring(ep);
 }
 
 static void xhci_ep_recover(UsbHcEndpoint *ep)
 {
     command(ep->dev->hc, 0, 0, TRB(RESET_ENDPOINT) | ep_target(ep));
-    restart(ep);
+    usbhc_xhci_restart(ep);
 }
 
 /* Transfers */
@@ -575,8 +670,61 @@ static void queue_normal(UsbHcTransfer *xfer)
     }
 }
 
+static void queue_noop(UsbHcTransfer *xfer)
+{
+    usbhc_cut(xfer, TRB_MAX, usbhc_is_control(xfer));
+    xfer->td[0] = ep_put(xfer->ep, 0, 0, TRB(NOOP) | TRB_IOC);
+}
+
+/* The same 128 KiB of memory again and again */
+static void fill_segment(UsbHcTransfer *xfer, uint64_t at, uint64_t next,
+                         bool last)
+{
+    g_autofree uint32_t *trbs = g_new0(uint32_t, SEGMENT_BYTES / 4);
+    uint32_t i, cycle = xfer->ep->cycle;
+    uint32_t *trb = trbs;
+
+    for (i = 0; i < SEGMENT_BYTES / TRB_BYTES - 1; i++, trb += 4) {
+        trb[0] = xfer->buffer;
+        trb[2] = TRB_LENGTH_MASK;
+        trb[3] = TRB(NORMAL) | TRB_CHAIN | cycle;
+    }
+    if (last) {
+        trb[-1] = TRB(NORMAL) | TRB_IOC | cycle;
+    }
+    trb[0] = next;
+    trb[3] = TRB(LINK) | cycle;
+    usbhc_write32(xfer->hc, at, trbs, SEGMENT_BYTES / 4);
+}
+
+/* Links lead from the ring to the segments and back. */
+static void queue_segments(UsbHcTransfer *xfer)
+{
+    UsbHcEndpoint *ep = xfer->ep;
+    uint64_t at, back;
+    unsigned n = ep->segments;
+
+    usbhc_cut(xfer, TRB_MAX, 0);
+    xfer->setup_buffer = usbhc_alloc(xfer->hc, n * SEGMENT_BYTES);
+    at = xfer->td[0] = xfer->setup_buffer;
+    back = ep_put(ep, at, 0, TRB(LINK)) + TRB_BYTES;
+    for (; n; n--, at += SEGMENT_BYTES) {
+        fill_segment(xfer, at, n > 1 ? at + SEGMENT_BYTES : back, n == 1);
+    }
+}
+
 static void queue_transfer(UsbHcTransfer *xfer)
 {
+    if (xfer->ep->noop) {
+        queue_noop(xfer);
+        return;
+    }
+    if (xfer->ep->segments) {
+        queue_segments(xfer);
+        return;
+    }
+    usbhc_cut(xfer, xfer->ep->trb_bytes ?: TRB_MAX,
+              usbhc_is_control(xfer) ? 2 : 0);
     if (usbhc_is_control(xfer)) {
         queue_control(xfer);
     } else {
@@ -586,11 +734,10 @@ static void queue_transfer(UsbHcTransfer *xfer)
 
 static void xhci_submit(UsbHcTransfer *xfer)
 {
-    UsbHcEndpoint *ep = xfer->ep;
-
-    usbhc_cut(xfer, TRB_MAX, usbhc_is_control(xfer) ? 2 : 0);
     queue_transfer(xfer);
-    ring_doorbell(ep->dev->hc, ep->dev->slot, epid_of(ep));
+    if (!xfer->ep->held) {
+        usbhc_xhci_ring(xfer->ep);
+    }
 }
 
 const UsbHcDriver usbhc_xhci = {

@@ -50,6 +50,13 @@ typedef enum UsbHcStatus {
     USBHC_STATUS_COUNT
 } UsbHcStatus;
 
+/* xHCI only: how a cancelled transfer is taken out of its ring */
+typedef enum UsbHcUnlink {
+    USBHC_UNLINK_MOVE,  /* a Link TRB over it, and the ring started anew */
+    USBHC_UNLINK_LINK,  /* a Link TRB over it */
+    USBHC_UNLINK_NOOP,  /* No-op TRBs in its place, as Linux does it */
+} UsbHcUnlink;
+
 typedef struct UsbHc UsbHc;
 typedef struct UsbHcDevice UsbHcDevice;
 typedef struct UsbHcEndpoint UsbHcEndpoint;
@@ -109,6 +116,7 @@ struct UsbHc {
     uint8_t last_address;
     bool gone;                  /* reset under us: leave its registers */
     unsigned linger;            /* frames that UHCI leaves a queue out */
+    UsbHcUnlink unlink;
     UsbHcHw *hw;
 };
 
@@ -141,6 +149,14 @@ struct UsbHcEndpoint {
     bool cycle;
     bool toggle;
     bool stopped;
+    /* xHCI: what a case may ask for */
+    uint32_t trb_bytes;         /* cut transfers into TRBs of this size */
+    bool noop;                  /* submit No-op TRBs */
+    bool held;                  /* submit without ringing the doorbell */
+    unsigned segments;          /* submit TDs of so many 64 KiB of TRBs */
+    /* xHCI: of the last Stopped event */
+    uint64_t stopped_at;
+    uint32_t stopped_left;
 };
 
 struct UsbHcTransfer {
@@ -231,6 +247,21 @@ UsbHcStatus usbhc_transfer(UsbHcEndpoint *ep, void *data, uint32_t length,
 UsbHcStatus usbhc_control(UsbHcDevice *dev, uint8_t type, uint8_t request,
                           uint16_t value, uint16_t index, void *data,
                           uint16_t length, uint32_t *actual);
+
+/* xHCI: the dequeue pointer and cycle bit that the controller shows */
+uint64_t usbhc_xhci_dequeue(UsbHcEndpoint *ep);
+/* xHCI: Stop Endpoint; go on where it stopped, or with the oldest transfer */
+void usbhc_xhci_stop(UsbHcEndpoint *ep);
+void usbhc_xhci_ring(UsbHcEndpoint *ep);
+void usbhc_xhci_restart(UsbHcEndpoint *ep);
+/* xHCI: events go to @base from now on; a ring of TRBs, all zero. */
+void usbhc_xhci_set_events(UsbHc *hc, uint64_t base, uint32_t trbs);
+/* xHCI: guest address of the doorbell registers */
+uint64_t usbhc_xhci_doorbells(UsbHc *hc);
+/* xHCI: Disable Slot, for when something rings the command doorbell */
+void usbhc_xhci_prepare_disable(UsbHcDevice *dev);
+/* xHCI: has it stopped with an error? */
+bool usbhc_xhci_is_dead(UsbHc *hc);
 
 const char *usbhc_status_name(UsbHcStatus status);
 
