@@ -80,5 +80,7 @@ void usb_remote_cancel_add(void);
 void usb_remote_credit_add(void);
 void usb_remote_machine_add(void);
 void usb_remote_fuzz_peer_add(void);
+void usb_remote_xhci_add(void);
+void usb_remote_xhci_cancel_add(void);
 
 #endif

@@ -26,5 +26,7 @@ int main(int argc, char **argv)
     usb_remote_credit_add();
     usb_remote_machine_add();
     usb_remote_fuzz_peer_add();
+    usb_remote_xhci_add();
+    usb_remote_xhci_cancel_add();
     return g_test_run();
 }
