@@ -9,12 +9,31 @@
 #include "usb-remote-rig.h"
 
 #define FRAME_MS    1
+#define HANG_S      60          /* real time, for what QEMU answers at once */
 
 const UsbHcDriver *const rig_drivers[4] = {
     &usbhc_xhci, &usbhc_uhci, &usbhc_ohci, &usbhc_ehci
 };
 
 static unsigned rigs;
+
+/* libqtest waits for QEMU without a limit: this is one. */
+static void hung(int signum)
+{
+    static const char text[] = "Bail out! QEMU does not answer the test\n";
+    ssize_t n = write(STDOUT_FILENO, text, sizeof(text) - 1);
+
+    (void)n;
+    abort();
+}
+
+static void rig_idle(void *opaque)
+{
+    Rig *rig = opaque;
+
+    alarm(HANG_S);
+    peer_pump(rig->peer);
+}
 
 /* QEMU inherits stderr: while it starts, stderr is the log. */
 static QTestState *start_logged(const char *log, const char *args)
@@ -35,6 +54,7 @@ static QTestState *start_logged(const char *log, const char *args)
 
 Rig *rig_new_bare(const UsbHcDriver *drv, const char *extra)
 {
+    const struct sigaction action = { .sa_handler = hung };
     Rig *rig = g_new0(Rig, 1);
     g_autofree char *args = NULL;
 
@@ -51,7 +71,9 @@ Rig *rig_new_bare(const UsbHcDriver *drv, const char *extra)
     rig->qts = start_logged(rig->log, args);
     rig->hc = usbhc_new(rig->qts, drv);
     rig->peer = peer_new(rig_step, rig);
-    usbhc_set_idle(rig->hc, peer_pump, rig->peer);
+    usbhc_set_idle(rig->hc, rig_idle, rig);
+    sigaction(SIGALRM, &action, NULL);
+    alarm(HANG_S);
     return rig;
 }
 
@@ -128,6 +150,7 @@ void rig_free(Rig *rig)
     g_slist_free_full(rig->strays, (GDestroyNotify)usbhc_transfer_free);
     usbhc_free(rig->hc);
     qtest_quit(rig->qts);
+    alarm(0);
     text = log_text(rig);
     if (!rig->quiet && *text) {
         g_error("QEMU says: %s", text);
@@ -191,6 +214,7 @@ void rig_step(void *opaque)
 {
     Rig *rig = opaque;
 
+    alarm(HANG_S);
     usbhc_step(rig->hc, FRAME_MS * USBHC_FRAME_NS);
 }
 
