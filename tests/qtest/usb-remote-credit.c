@@ -151,6 +151,37 @@ static void parked_reads_leave_credit_for_others(const void *opaque)
     rig_free(rig);
 }
 
+/* What the socket does not take waits in the guest. */
+static void writes_wait_for_a_peer_that_does_not_read(const void *opaque)
+{
+    enum { SIZE = 65536, COUNT = 16 };
+    Rig *rig = rig_new_plugged(opaque);
+    g_autofree uint8_t *data = g_malloc(SIZE);
+    UsbHcTransfer *x[COUNT];
+    unsigned i;
+
+    rig->peer->deaf = true;
+    for (i = 0; i < COUNT; i++) {
+        rig_fill(data, SIZE, i);
+        x[i] = usbhc_submit(rig->bulk_out, data, SIZE);
+    }
+    rig_run(rig, 10);
+    qtest_qmp_assert_success(rig->qts, "{ 'execute': 'query-status' }");
+    g_assert_cmpint(rig_qom_number(rig, "bytes-out"), <, COUNT * SIZE);
+    rig->peer->deaf = false;
+    for (i = 0; i < COUNT; i++) {
+        PeerMessage *m = rig_submit(rig, PEER_BULK_OUT);
+
+        rig_fill(data, SIZE, i);
+        g_assert_cmpmem(peer_submit_data(m), peer_submit_length(m), data,
+                        SIZE);
+        peer_answer_ok(rig->peer, m, NULL, SIZE);
+        g_assert_cmpint(usbhc_wait(x[i]), ==, USBHC_OK);
+        usbhc_transfer_free(x[i]);
+    }
+    rig_free(rig);
+}
+
 static void endpoint_without_credit_is_woken(const void *opaque)
 {
     static const Window w = { 8192, 1, 1, 8192 };
@@ -343,6 +374,8 @@ void usb_remote_credit_add(void)
                     one_unanswered_cancel_times_out);
         }
     }
+    rig_add(&usbhc_xhci, "writes-wait-for-a-peer-that-does-not-read",
+            writes_wait_for_a_peer_that_does_not_read);
     rig_add(&usbhc_xhci, "failed-chardev-change-spares-the-next-peer",
             failed_chardev_change_spares_the_next_peer);
     rig_add(&usbhc_xhci, "pieces-are-sent-once", pieces_are_sent_once);

@@ -453,13 +453,14 @@ static void interrupt_out_faults(const void *opaque)
     rig_free(rig);
 }
 
-static void babble_on(Rig *rig, UsbHcEndpoint *ep)
+static void babble_on(Rig *rig, UsbHcEndpoint *ep, uint32_t asked,
+                      uint32_t answered)
 {
-    UsbHcTransfer *xfer = usbhc_submit(ep, NULL, 8);
-    uint8_t data[100];
+    UsbHcTransfer *xfer = usbhc_submit(ep, NULL, asked);
+    g_autofree uint8_t *data = g_malloc(answered);
 
-    rig_fill(data, sizeof(data), 1);
-    peer_answer_ok(rig->peer, rig_submit(rig, ep->address), data, 100);
+    rig_fill(data, answered, 1);
+    peer_answer_ok(rig->peer, rig_submit(rig, ep->address), data, answered);
     g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_BABBLE);
     usbhc_transfer_free(xfer);
     usbhc_clear_halt(ep);
@@ -470,8 +471,10 @@ static void over_long_answer_is_babble(const void *opaque)
 {
     Rig *rig = rig_new_plugged(opaque);
 
-    babble_on(rig, rig->bulk_in);
-    babble_on(rig, rig->int_in);
+    babble_on(rig, rig->bulk_in, 8, 100);
+    babble_on(rig, rig->bulk_in, rig->bulk_in->mps, rig->bulk_in->mps + 1);
+    babble_on(rig, rig->int_in, 8, 100);
+    babble_on(rig, rig->int_in, rig->int_in->mps, rig->int_in->mps + 1);
     rig_free(rig);
 }
 
