@@ -6,7 +6,7 @@
 export QEMU_SRC BASE
 
 .PHONY: help qemu demo check check-unit check-qtest check-guest asan coverage \
-        fuzz fuzz-selftest series run clean
+        fuzz fuzz-selftest check-mutants check-traps series run clean
 .NOTPARALLEL:
 
 help: ## this list
@@ -43,6 +43,12 @@ fuzz: ## make fuzz SECONDS=60: each fuzzer for so long
 
 fuzz-selftest: ## do the fuzzers find faults that were put there?
 	@scripts/fuzz --planted
+
+check-mutants: ## faults in the device, one at a time: a test finds each
+	@scripts/check-mutants
+
+check-traps: ## our patches to QEMU's code: without each, its test fails
+	@scripts/check-traps
 
 series: ## make series OUT=DIR: the patches, signed off by you
 	@scripts/series "$(OUT)"

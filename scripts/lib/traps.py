@@ -6,7 +6,7 @@ from pathlib import Path
 
 import overlay
 import recipe
-from common import ROOT, Failure, data_lines, say, shown
+from common import ROOT, Failure, Unavailable, data_lines, say, shown
 
 TABLE = 'tests/mutants/traps'
 
@@ -16,7 +16,14 @@ class Trap:
     """A line of the table: without the patch, the case fails."""
     patch: Path
     case: str
-    flavour: str
+    flavour: str = 'plain'
+    reason: str = None      # why there is no case, instead of one
+
+
+def parse(patch, case, *rest):
+    if case == '-':
+        return Trap(patch, case, reason=' '.join(rest) or 'no reason given')
+    return Trap(patch, case, *rest)
 
 
 def read(base, root=ROOT):
@@ -25,11 +32,11 @@ def read(base, root=ROOT):
     known = {path.name for path in root.glob('overlay/patches/*/*.patch')}
     traps = []
     for line in data_lines(root / TABLE):
-        name, case, flavour = (line.split() + ['plain'])[:3]
+        name, *fields = line.split()
         if name not in known:
             raise Failure(f'{TABLE}: overlay/patches has no {name}')
         if name in patches:
-            traps.append(Trap(patches[name], case, flavour))
+            traps.append(parse(patches[name], *fields))
     for name in patches.keys() - {trap.patch.name for trap in traps}:
         raise Failure(f'{TABLE}: no case for {name}')
     return traps
@@ -56,6 +63,8 @@ def without(base, patch, root=ROOT):
 
 def check(there, program, trap):
     """Build without a trap's patch; returns the (case, how) that fails."""
+    if trap.reason:
+        raise Unavailable(trap.reason)
     program.known([trap.case])
     files, needing = without(there.base, trap.patch)
     if needing:

@@ -134,8 +134,11 @@ class Judging(BenchTest):
         self.assertEqual(self.check(text)[0], '/t/second')
 
     def test_a_case_that_hangs_fails(self):
-        with mock.patch.object(mutants, 'CASE_SECONDS', 0.5):
-            self.assertEqual(self.check(fault('hang')),
+        with mock.patch.object(mutants, 'CASE_SECONDS', 0.5), \
+                self.bench() as there:
+            there.put(self.patch(fault('hang')))
+            program = mutants.Program(self.base, 'plain')
+            self.assertEqual(program.search('toy', ['/t/hangs']),
                              ('/t/hangs', 'not done after 0.5 s'))
 
     def test_a_fault_that_no_case_finds(self):
@@ -201,6 +204,13 @@ class Traps(BenchTest):
                           for trap in found],
                          [('0001-core.patch', '/t/first', 'plain'),
                           ('0002-core.patch', '/t/second', 'plain')])
+
+    def test_a_patch_that_no_case_can_need_is_skipped(self):
+        self.table('0001-core.patch - it is about time\n'
+                   '0002-core.patch /t/second\n')
+        trap = traps.read(self.base, self.root)[0]
+        with self.assertRaisesRegex(common.Unavailable, '^it is about time$'):
+            traps.check(None, None, trap)
 
     def test_a_patch_without_a_case(self):
         self.table('0001-core.patch /t/first\n')
