@@ -53,6 +53,14 @@ static void reads_descriptors(const void *opaque)
     stop(hc);
 }
 
+void usbhc_press_key(QTestState *qts)
+{
+    qtest_qmp_assert_success(qts,
+        "{ 'execute': 'input-send-event', 'arguments': { 'events': ["
+        "{ 'type': 'key', 'data': { 'down': true,"
+        "  'key': { 'type': 'qcode', 'data': 'a' } } } ] } }");
+}
+
 static void receives_a_report(const void *opaque)
 {
     const UsbHcDriver *drv = opaque;
@@ -66,29 +74,33 @@ static void receives_a_report(const void *opaque)
     xfer = usbhc_submit(ep, NULL, REPORT_BYTES);
     usbhc_run(hc, 50 * USBHC_FRAME_NS);
     g_assert_cmpint(xfer->status, ==, USBHC_PENDING);
-    qtest_qmp_assert_success(hc->qts,
-        "{ 'execute': 'input-send-event', 'arguments': { 'events': ["
-        "{ 'type': 'key', 'data': { 'down': true,"
-        "  'key': { 'type': 'qcode', 'data': 'a' } } } ] } }");
+    usbhc_press_key(hc->qts);
     g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_OK);
     g_assert_cmphex(xfer->data[2], ==, 4);
     usbhc_transfer_free(xfer);
     stop(hc);
 }
 
-/* One command of the bulk-only transport, IN data */
-static void storage_command(UsbHcEndpoint *out, UsbHcEndpoint *in,
-                            const uint8_t *command, size_t n, uint8_t *data,
-                            uint32_t length)
+void usbhc_storage_start(UsbHcEndpoint *out, const uint8_t *command, size_t n,
+                         uint32_t length)
 {
-    uint8_t cbw[31] = { 'U', 'S', 'B', 'C', 1, 2, 3, 4 }, csw[13];
-    uint32_t actual;
+    uint8_t cbw[31] = { 'U', 'S', 'B', 'C', 1, 2, 3, 4 };
 
     stl_le_p(cbw + 8, length);
     cbw[12] = 0x80;
     cbw[14] = n;
     memcpy(cbw + 15, command, n);
     g_assert_cmpint(usbhc_transfer(out, cbw, 31, NULL), ==, USBHC_OK);
+}
+
+void usbhc_storage_command(UsbHcEndpoint *out, UsbHcEndpoint *in,
+                           const uint8_t *command, size_t n, uint8_t *data,
+                           uint32_t length)
+{
+    uint8_t csw[13];
+    uint32_t actual;
+
+    usbhc_storage_start(out, command, n, length);
     g_assert_cmpint(usbhc_transfer(in, data, length, &actual), ==, USBHC_OK);
     g_assert_cmpint(actual, ==, length);
     g_assert_cmpint(usbhc_transfer(in, csw, 13, NULL), ==, USBHC_OK);
@@ -114,13 +126,13 @@ static void reads_blocks(const void *opaque)
     usbhc_control(dev, 0x00, 9, 1, 0, NULL, 0, NULL);
     in = usbhc_ep(dev, 0x81, USBHC_BULK, mps, 0);
     out = usbhc_ep(dev, 0x02, USBHC_BULK, mps, 0);
-    storage_command(out, in, inquiry, 6, data, 36);
+    usbhc_storage_command(out, in, inquiry, 6, data, 36);
     g_assert_cmpmem(data + 8, 4, "QEMU", 4);
-    storage_command(out, in, sense, 6, data, 18);
-    storage_command(out, in, capacity, 10, data, 8);
+    usbhc_storage_command(out, in, sense, 6, data, 18);
+    usbhc_storage_command(out, in, capacity, 10, data, 8);
     g_assert_cmpint(ldl_be_p(data), ==, 1048576 / BLOCK - 1);
     memset(data, 0xff, 8 * BLOCK);
-    storage_command(out, in, read10, 10, data, 8 * BLOCK);
+    usbhc_storage_command(out, in, read10, 10, data, 8 * BLOCK);
     g_assert_true(buffer_is_zero(data, 8 * BLOCK));
     stop(hc);
 }
