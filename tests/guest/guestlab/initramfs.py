@@ -20,6 +20,7 @@ MORE_MODULES = ["usb_storage", "sd_mod"]
 PROGRAMS = {
     "init": ["init.c", "agent.c"],
     "bin/evread": ["evread.c"],
+    "bin/urbs": ["urbs.c"],
 }
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from guestlab import controllers
 from guestlab.mouse import INPUT_NAME, Mouse
+from guestlab.peer import Peer
 from guestlab.places import Failure
 from guestlab.qmp import QmpError
 from guestlab.remote import RemoteDevice
@@ -100,6 +101,10 @@ class Lab:
     def mouse(self, *options):
         """Start examples/mouse.py."""
         return self._stack.enter_context(Mouse(self.folder, *options))
+
+    def peer(self, device, address):
+        """Serve a device of the Python package inside of the test."""
+        return self._stack.enter_context(Peer(device, address))
 
     def later(self, function, *arguments):
         """Have @function called at the end of the case."""

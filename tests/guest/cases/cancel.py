@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One of eight URBs that Linux has queued is cancelled, the others are not.
+
+In every place, with 0 to 7 of the eight answered by the peer and the answers
+still on the wire.  On OHCI, where one packet at a time is with the peer, 0 or
+1.  What has to be is said in guestlab/rounds.py.
+
+The answers come after the guest's next control transfer.  That is what UHCI
+needs to see that a transfer was taken out of the middle of its queue: Linux
+makes this one of the memory that it got back.
+"""
+
+from guestlab import rounds, urbs
+from guestlab.places import Failure
+from guestlab.registry import case
+from guestlab.target import IN, OUT
+
+# Numbers in a URB: two packets at high speed, one at full speed.
+SIZE = {"high": 256, "full": 16}
+
+
+@case("EHCI, bulk IN: one of eight URBs is cancelled, no byte is lost")
+def ehci_in(lab):
+    cancel_each(lab, "ehci", "high", IN)
+
+
+@case("EHCI, bulk OUT: one of eight URBs is cancelled, no byte is lost")
+def ehci_out(lab):
+    cancel_each(lab, "ehci", "high", OUT)
+
+
+@case("UHCI, bulk IN: one of eight URBs is cancelled, no byte is lost")
+def uhci_in(lab):
+    cancel_each(lab, "uhci", "full", IN)
+
+
+@case("UHCI, bulk OUT: one of eight URBs is cancelled, no byte is lost")
+def uhci_out(lab):
+    cancel_each(lab, "uhci", "full", OUT)
+
+
+@case("OHCI, bulk IN: one of eight URBs is cancelled, no byte is lost")
+def ohci_in(lab):
+    cancel_each(lab, "ohci", "full", IN, answered=(0, 1), shown=1)
+
+
+@case("OHCI, bulk OUT: one of eight URBs is cancelled, no byte is lost")
+def ohci_out(lab):
+    cancel_each(lab, "ohci", "full", OUT, answered=(0, 1), shown=1)
+
+
+def cancel_each(lab, bus, speed, endpoint, **options):
+    """Every round on one device, then the judgement of both ends' counts."""
+    peer, node = urbs.plug(lab, bus, speed)
+    every = rounds.every(endpoint, **options)
+    steps = [step for one in every for step in one.steps()]
+    ended, trouble = urbs.run(lab, peer, node, endpoint, SIZE[speed], steps)
+    answered = peer.device.flows[endpoint].rounds
+    rounds.judge(every, ended, answered, SIZE[speed])
+    if trouble or len(answered) != len(every):
+        raise Failure(f"after {len(answered)} of {len(every)} rounds: "
+                      f"{trouble}")
