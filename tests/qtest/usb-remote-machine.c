@@ -112,18 +112,6 @@ static void device_del_while_stopped(const void *opaque)
 
 /* Migration */
 
-static bool migrated(QTestState *qts)
-{
-    QDict *r = qtest_qmp(qts, "{ 'execute': 'query-migrate' }");
-    const char *status = qdict_get_str(qdict_get_qdict(r, "return"),
-                                       "status");
-    bool done = !strcmp(status, "completed");
-
-    g_assert_cmpstr(status, !=, "failed");
-    qobject_unref(r);
-    return done;
-}
-
 static QTestState *start_destination(Rig *rig, const char *uri)
 {
     return qtest_initf(
@@ -135,14 +123,7 @@ static QTestState *start_destination(Rig *rig, const char *uri)
 
 static void migrate_to(Rig *rig, QTestState *to, const char *uri)
 {
-    int64_t end = g_get_monotonic_time() + 20 * G_TIME_SPAN_SECOND;
-
-    qtest_qmp_assert_success(rig->qts, "{ 'execute': 'migrate', "
-                             "'arguments': { 'uri': %s } }", uri);
-    while (!migrated(rig->qts)) {
-        g_assert_cmpint(g_get_monotonic_time(), <, end);
-        g_usleep(1000);
-    }
+    rig_migrate(rig, uri);
     qtest_qmp_eventwait(to, "RESUME");
     qtest_quit(rig->qts);
     rig->qts = to;

@@ -281,6 +281,30 @@ void rig_cont(Rig *rig)
     qtest_qmp_assert_success(rig->qts, "{ 'execute': 'cont' }");
 }
 
+static bool migrated(QTestState *qts)
+{
+    QDict *r = qtest_qmp(qts, "{ 'execute': 'query-migrate' }");
+    const char *status = qdict_get_str(qdict_get_qdict(r, "return"),
+                                       "status");
+    bool done = !strcmp(status, "completed");
+
+    g_assert_cmpstr(status, !=, "failed");
+    qobject_unref(r);
+    return done;
+}
+
+void rig_migrate(Rig *rig, const char *uri)
+{
+    int64_t end = g_get_monotonic_time() + 20 * G_TIME_SPAN_SECOND;
+
+    qtest_qmp_assert_success(rig->qts, "{ 'execute': 'migrate', "
+                             "'arguments': { 'uri': %s } }", uri);
+    while (!migrated(rig->qts)) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        g_usleep(1000);
+    }
+}
+
 /* What can be seen from outside */
 
 unsigned rig_log_count(Rig *rig, const char *text)

@@ -51,6 +51,7 @@ uint64_t rig_qom_number(Rig *rig, const char *property);
 void rig_device_add(Rig *rig);
 void rig_stop(Rig *rig);
 void rig_cont(Rig *rig);
+void rig_migrate(Rig *rig, const char *uri);   /* until it has completed */
 
 /* How often @text is in the log, after it has been waited for once. */
 unsigned rig_log_count(Rig *rig, const char *text);
@@ -82,5 +83,6 @@ void usb_remote_machine_add(void);
 void usb_remote_fuzz_peer_add(void);
 void usb_remote_xhci_add(void);
 void usb_remote_xhci_cancel_add(void);
+void usb_remote_hcd_add(void);
 
 #endif

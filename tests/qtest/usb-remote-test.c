@@ -28,5 +28,6 @@ int main(int argc, char **argv)
     usb_remote_fuzz_peer_add();
     usb_remote_xhci_add();
     usb_remote_xhci_cancel_add();
+    usb_remote_hcd_add();
     return g_test_run();
 }
