@@ -1,10 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs test suites, each in a process group of its own."""
+"""Runs test suites, each in a process group of its own.
 
+Those that may run side by side do, one on each processor.  A test and the
+QEMU that it drives take turns, which is much faster on one processor than
+across two: each of these suites is kept on one."""
+
+import itertools
 import os
+import queue
 import signal
 import subprocess
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import steps
@@ -53,9 +61,10 @@ class SuiteRun:
     """One suite being run: reads its TAP while it comes, and says lines of
     what it finds."""
 
-    def __init__(self, suite, out=say):
+    def __init__(self, suite, out=say, processor=None):
         self.suite = suite
         self.say = out
+        self.processor = processor  # the only one that it may use, or None
         self.reader = tap.Reader()
         self.totals = Totals()
         self.started = time.monotonic()
@@ -108,11 +117,14 @@ class SuiteRun:
             time.sleep(POLL)
 
     def start(self, output, errors):
-        return subprocess.Popen(
+        process = subprocess.Popen(
             self.suite.command, cwd=self.suite.folder,
             env={**os.environ, **self.suite.environment},
             stdin=subprocess.DEVNULL, stdout=output, stderr=errors,
             start_new_session=True)
+        if self.processor is not None:
+            os.sched_setaffinity(process.pid, {self.processor})
+        return process
 
     def cut_short(self):
         """Have it ended now (from another thread)."""
@@ -151,3 +163,66 @@ class SuiteRun:
             if self.totals.failed else ''
         self.say(f'{self.suite.name}: {self.totals} in {took:.1f} s{log}')
         return self.totals
+
+
+class SideBySide:
+    """Suites that run at the same time, as many as there are processors."""
+
+    def __init__(self, processors):
+        self.processors = processors
+        self.free = queue.SimpleQueue()
+        for processor in processors:
+            self.free.put(processor)
+        self.lock = threading.Lock()
+        self.running = set()
+        self.over = False
+
+    def tell(self, text):
+        with self.lock:
+            say(text)
+
+    def one(self, suite):
+        """Run a suite; what it has to say comes in one piece in the end."""
+        processor = self.free.get()
+        said = []
+        run = SuiteRun(suite, said.append, processor)
+        with self.lock:
+            if self.over:
+                return run.totals
+            self.running.add(run)
+        self.tell(f'{suite.name} ...')
+        try:
+            return run.run()
+        finally:
+            self.free.put(processor)
+            self.tell('\n'.join(said[1:]))     # the first is said already
+
+    def end(self):
+        with self.lock:
+            self.over = True
+            for run in self.running:
+                run.cut_short()
+
+    def run(self, suites):
+        totals = Totals()
+        with ThreadPoolExecutor(len(self.processors)) as pool:
+            jobs = [pool.submit(self.one, suite) for suite in suites]
+            try:
+                for job in jobs:
+                    totals.add(job.result())
+            finally:
+                self.end()
+        return totals
+
+
+def run_suites(suites, processors=None):
+    """Run suites in this order, those together that may be; the totals."""
+    processors = processors or sorted(os.sched_getaffinity(0))
+    totals = Totals()
+    for beside, some in itertools.groupby(suites, lambda suite: suite.beside):
+        if beside:
+            totals.add(SideBySide(processors).run(some))
+        else:
+            for suite in some:
+                totals.add(SuiteRun(suite).run())
+    return totals

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The table of test suites: each is a command that prints TAP."""
 
+import os
+import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,6 +39,7 @@ class Suite:
     seconds: int
     folder: Path = ROOT
     environment: dict = field(default_factory=dict)
+    beside: bool = False    # others may run at the same time
 
 
 @dataclass(frozen=True)
@@ -66,23 +69,67 @@ def unit():
 
 
 def qtests(label, base, flavour, tests, environment=None):
+    """Suites of QEMU's qtest programs.
+
+    A test's name is that of its program; what follows a colon says which
+    part of it the arguments choose."""
     tree = base.tree(flavour)
     where = {'QTEST_QEMU_BINARY': str(base.binary(flavour)),
              'PYTHON': PYTHON, **(environment or {})}
     for name, arguments, seconds in tests:
-        yield Suite(f'{label}/{name}',
-                    [str(tree / 'tests/qtest' / name), '--tap', '-k',
-                     *arguments], seconds, tree, where)
+        program = tree / 'tests/qtest' / name.partition(':')[0]
+        yield Suite(f'{label}/{name}', [str(program), '--tap', '-k',
+                                        *arguments], seconds, tree, where,
+                    beside=True)
+
+
+def shards(paths):
+    """Split the cases of our qtest program by controller.
+
+    A path is /ARCHITECTURE/SUBJECT/CONTROLLER/CASE.  Returns the prefixes
+    for each controller, that with the most cases first.  What a new path has
+    there becomes a shard of its own, so that no case can be forgotten."""
+    cases = {}
+    for path in paths:
+        prefix = '/'.join(path.split('/')[:4])
+        cases.setdefault(prefix.split('/')[-1], []).append(prefix)
+    return {name: sorted(set(prefixes)) for name, prefixes in
+            sorted(cases.items(), key=lambda item: -len(item[1]))}
+
+
+def case_paths(suite):
+    """The cases of a qtest program, or none if it cannot even start."""
+    try:
+        run = subprocess.run([suite.command[0], '-l'], check=True, text=True,
+                             env={**os.environ, **suite.environment},
+                             stdin=subprocess.DEVNULL, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    return [line for line in run.stdout.splitlines() if line.startswith('/')]
+
+
+def own_tests(base, flavour, environment=None):
+    """Our qtest program in parts, or all of it if its cases are unknown."""
+    name, arguments, seconds = OWN_TEST
+    suite, = qtests('list', base, flavour, [OWN_TEST], environment)
+    return [(f'{name}:{part}',
+             (*arguments, *(word for prefix in prefixes
+                            for word in ('-p', prefix))), seconds)
+            for part, prefixes in shards(case_paths(suite)).items()] or \
+        [OWN_TEST]
 
 
 def qtest():
-    yield from qtests('qtest', bases.chosen(), 'plain',
-                      (OWN_TEST, *QEMU_TESTS))
+    base = bases.chosen()
+    yield from qtests('qtest', base, 'plain',
+                      (*own_tests(base, 'plain'), *QEMU_TESTS))
 
 
 def asan():
-    yield from qtests('asan', bases.chosen(), 'asan',
-                      (OWN_TEST, QEMU_TESTS[0]), SANITIZERS)
+    base = bases.chosen()
+    yield from qtests('asan', base, 'asan',
+                      (*own_tests(base, 'asan', SANITIZERS), QEMU_TESTS[0]),
+                      SANITIZERS)
 
 
 def coverage():
@@ -101,7 +148,8 @@ def series():
     yield Suite(f'series/{OTHER_BASE}', script('check-series'), 1500,
                 environment={'BASE': OTHER_BASE, 'QEMU_SRC': ''})
     if other.binary().exists():         # else the suite above said why
-        yield from qtests(OTHER_BASE, other, 'plain', (OWN_TEST,))
+        yield from qtests(OTHER_BASE, other, 'plain',
+                          own_tests(other, 'plain'))
 
 
 def targets(*names):

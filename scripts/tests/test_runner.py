@@ -3,13 +3,20 @@
 
 import contextlib
 import io
+import os
+import tempfile
+import time
 import unittest
+import unittest.mock
 
 import trees        # pylint: disable=unused-import
 
 import runner
 import suites
 import tap
+
+# Two suites at a time, on any machine
+PROCESSORS = (sorted(os.sched_getaffinity(0)) * 2)[:2]
 
 
 def read(text):
@@ -19,13 +26,22 @@ def read(text):
     return reader
 
 
-def run(script, seconds=10):
-    """Run a shell script as a suite: the totals, and what was said."""
+def suite_of(script, seconds=120, name='runner/self', beside=False):
+    return suites.Suite(name, ['/bin/sh', '-c', script], seconds,
+                        beside=beside)
+
+
+def run_all(*those):
+    """Run suites: the totals, and what was said."""
     said = io.StringIO()
-    suite = suites.Suite('runner/self', ['/bin/sh', '-c', script], seconds)
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        totals = runner.SuiteRun(suite).run()
+    with contextlib.redirect_stdout(said):
+        totals = runner.run_suites(those, PROCESSORS)
     return str(totals), said.getvalue()
+
+
+def run(script, seconds=120):
+    """Run a shell script as the only suite."""
+    return run_all(suite_of(script, seconds))
 
 
 class Reading(unittest.TestCase):
@@ -89,10 +105,107 @@ class Running(unittest.TestCase):
         self.assertIn('not done after 0.5 s', said)
 
     def test_a_command_that_is_missing_fails(self):
-        suite = suites.Suite('runner/self', ['/nonexistent'], 1)
-        with contextlib.redirect_stdout(io.StringIO()):
-            totals = runner.SuiteRun(suite).run()
-        self.assertEqual(totals.failed, 1)
+        totals, _ = run_all(suites.Suite('runner/self', ['/nonexistent'], 1))
+        self.assertEqual(totals, '0 passed, 1 failed, 0 skipped')
+
+
+def waits_for(file, other):
+    """A suite's script that passes if another one runs at the same time."""
+    return (f'echo 1..1; : >{file}; n=0; '
+            f'while ! [ -e {other} ]; do sleep 0.02; n=$((n+1)); '
+            '[ $n -lt 3000 ] || { echo not ok 1 - alone; exit; }; done; '
+            'echo ok 1 - together')
+
+
+class SideBySide(unittest.TestCase):
+    """Suites that may run at the same time, and those that may not."""
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.first = f'{self.folder.name}/first'
+        self.second = f'{self.folder.name}/second'
+
+    def pair(self, **others):
+        return (suite_of(waits_for(self.first, self.second),
+                         name='runner/first', **others),
+                suite_of(waits_for(self.second, self.first),
+                         name='runner/second', **others))
+
+    def test_two_that_may_run_together_do(self):
+        totals, _ = run_all(*self.pair(beside=True))
+        self.assertEqual(totals, '2 passed, 0 failed, 0 skipped')
+
+    def test_no_more_than_there_are_processors(self):
+        count = (f'echo 1..1; : >{self.folder.name}/$$; sleep 0.3; '
+                 f'n=$(ls {self.folder.name} | wc -l); '
+                 f'rm {self.folder.name}/$$; '
+                 '[ $n -le 2 ] && echo ok 1 - a || echo not ok 1 - $n')
+        totals, _ = run_all(*[suite_of(count, name=f'runner/{n}', beside=True)
+                              for n in range(5)])
+        self.assertEqual(totals, '5 passed, 0 failed, 0 skipped')
+
+    def test_one_that_must_be_alone_is(self):
+        alone = suite_of(f'echo 1..1; [ -e {self.first} ] && '
+                         'echo not ok 1 - a || echo ok 1 - a')
+        busy = suite_of(f'echo 1..1; : >{self.first}; sleep 0.3; '
+                        f'rm {self.first}; echo ok 1 - b',
+                        name='runner/busy', beside=True)
+        totals, _ = run_all(busy, alone, busy, alone)
+        self.assertEqual(totals, '4 passed, 0 failed, 0 skipped')
+
+    def test_what_they_say_is_not_mixed(self):
+        noisy = ('echo 1..2; for n in 1 2; do echo not ok $n - case; '
+                 'echo "# why"; sleep 0.1; done')
+        _, said = run_all(*[suite_of(noisy, name=f'runner/{n}', beside=True)
+                            for n in range(2)])
+        for n in range(2):
+            self.assertIn(f'  FAIL runner/{n}: case\n       why\n' * 2 +
+                          f'runner/{n}: 0 passed, 2 failed', said)
+
+    def test_each_is_kept_on_one_processor(self):
+        totals, _ = run_all(suite_of(
+            'echo 1..1; sleep 0.2; [ $(nproc) = 1 ] && echo ok 1 - a || '
+            'echo not ok 1 - a', beside=True))
+        self.assertEqual(totals, '1 passed, 0 failed, 0 skipped')
+
+    def test_none_outlives_an_interrupted_run(self):
+        def interrupt():
+            while not os.path.exists(self.first):
+                time.sleep(0.02)
+            raise KeyboardInterrupt
+
+        suite = suite_of(f'echo $$ >{self.second}; mv {self.second} '
+                         f'{self.first}; sleep 100', beside=True)
+        with unittest.mock.patch('concurrent.futures.Future.result',
+                                 side_effect=interrupt):
+            with self.assertRaises(KeyboardInterrupt):
+                run_all(suite)
+        with open(self.first, encoding='ascii') as file:
+            self.assertRaises(ProcessLookupError, os.kill, int(file.read()),
+                              0)
+
+
+class Shards(unittest.TestCase):
+    """The parts of our qtest program."""
+
+    PATHS = ('/x86_64/usb-remote/xhci/one', '/x86_64/usb-remote/xhci/two',
+             '/x86_64/usbhc/xhci/one', '/x86_64/usb-remote/uhci/one',
+             '/x86_64/usb-remote/new/one', '/x86_64/other/uhci/one')
+
+    def test_every_case_is_in_exactly_one(self):
+        parts = suites.shards(self.PATHS)
+        for path in self.PATHS:
+            self.assertEqual(
+                sum(path.startswith(prefix + '/')
+                    for prefixes in parts.values() for prefix in prefixes),
+                1, path)
+
+    def test_they_are_named_after_controllers_the_largest_first(self):
+        parts = suites.shards(self.PATHS)
+        self.assertEqual(list(parts), ['xhci', 'uhci', 'new'])
+        self.assertEqual(parts['uhci'], ['/x86_64/other/uhci',
+                                         '/x86_64/usb-remote/uhci'])
 
 
 if __name__ == '__main__':
