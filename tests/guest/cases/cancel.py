@@ -10,13 +10,27 @@ needs to see that a transfer was taken out of the middle of its queue: Linux
 makes this one of the memory that it got back.
 """
 
-from guestlab import rounds, urbs
+from guestlab import numbers, rounds, urbs
 from guestlab.places import Failure
 from guestlab.registry import case
 from guestlab.target import IN, OUT
 
 # Numbers in a URB: two packets at high speed, one at full speed.
 SIZE = {"high": 256, "full": 16}
+# Numbers in a stream: 1 MiB; and what the places of its cancellations are
+# drawn from.  Where the answers are by then is up to the moment.
+STREAM = (1 << 20) // numbers.SIZE
+SEED = 3
+
+
+@case("xHCI, bulk IN: one of eight URBs is cancelled, no byte is lost")
+def xhci_in(lab):
+    cancel_each(lab, "xhci", "high", IN)
+
+
+@case("xHCI, bulk OUT: one of eight URBs is cancelled, no byte is lost")
+def xhci_out(lab):
+    cancel_each(lab, "xhci", "high", OUT)
 
 
 @case("EHCI, bulk IN: one of eight URBs is cancelled, no byte is lost")
@@ -49,6 +63,18 @@ def ohci_out(lab):
     cancel_each(lab, "ohci", "full", OUT, answered=(0, 1), shown=1)
 
 
+@case("xHCI: 1 MiB each way while URBs are cancelled, no byte is lost")
+def xhci_streams(lab):
+    cancel_some(lab, "xhci", IN)
+    cancel_some(lab, "xhci", OUT)
+
+
+@case("EHCI: 1 MiB each way while URBs are cancelled, no byte is lost")
+def ehci_streams(lab):
+    cancel_some(lab, "ehci", IN)
+    cancel_some(lab, "ehci", OUT)
+
+
 def cancel_each(lab, bus, speed, endpoint, **options):
     """Every round on one device, then the judgement of both ends' counts."""
     peer, node = urbs.plug(lab, bus, speed)
@@ -60,3 +86,17 @@ def cancel_each(lab, bus, speed, endpoint, **options):
     if trouble or len(answered) != len(every):
         raise Failure(f"after {len(answered)} of {len(every)} rounds: "
                       f"{trouble}")
+
+
+def cancel_some(lab, bus, endpoint, speed="high"):
+    """A stream of URBs, some of them cancelled while answers come."""
+    size = SIZE[speed]
+    peer, node = urbs.plug(lab, bus, speed, end=STREAM)
+    steps = rounds.pattern(SEED, STREAM // size)
+    ended, trouble = urbs.run(lab, peer, node, endpoint, size, steps)
+    cancelled = rounds.judge_pattern(endpoint, ended,
+                                     peer.device.flows[endpoint].rounds, size)
+    if trouble:
+        raise Failure(trouble)
+    lab.note(f"endpoint {endpoint:#04x}: {cancelled} of {len(ended)} URBs "
+             "were cancelled")

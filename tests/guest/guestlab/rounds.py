@@ -14,7 +14,9 @@ and mostly of none: the answer was on the wire when the controller let go.
 """
 
 import errno
+from collections import Counter
 from dataclasses import dataclass
+from random import Random
 
 from guestlab import numbers
 from guestlab.places import Failure
@@ -121,3 +123,39 @@ def judge(rounds, urbs, answered, size):
     """Judge each round, up to the first that is bad."""
     for one, runs in zip(rounds, answered):
         one.judge(urbs, runs, size)
+
+
+def pattern(seed, count):
+    """Steps that keep up to eight URBs queued and cancel some of the newest.
+
+    At least @count are not cancelled.  After a cancellation the others have
+    time to come back: QEMU waits 100 ms for them, then they are new ones.
+    """
+    random = Random(seed)
+    steps = [f"c{PARK},0", f"c{LET_GO},{ALL}"]
+    submitted = queued = kept = 0
+    while kept < count:
+        if queued < DEPTH and (queued < 2 or random.random() < 0.8):
+            steps.append("s")
+            submitted, queued, kept = submitted + 1, queued + 1, kept + 1
+        elif random.random() < 0.3:
+            newest = random.randrange(min(DEPTH, submitted))
+            steps += [f"d{submitted - 1 - newest}", "r", "r"]
+            queued, kept = queued - 2, kept - 1
+        else:
+            steps.append("r")
+            queued -= 1
+    return steps + ["r"] * queued
+
+
+def judge_pattern(endpoint, urbs, answered, size):
+    """The same of a pattern's URBs; returns how many were cancelled."""
+    ends = Counter(urb.status for urb in urbs)
+    if set(ends) != {0, -errno.ENOENT}:
+        raise Failure(f"URBs ended so, by status: {dict(ends)}")
+    peer = numbers.each(run for runs in answered for run in runs)
+    text = (in_complaint(urbs, peer) if endpoint == IN else
+            out_complaint(urbs, peer, 0, len(urbs), size))
+    if text:
+        raise Failure(text)
+    return ends[-errno.ENOENT]
