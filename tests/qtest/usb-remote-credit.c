@@ -115,6 +115,7 @@ static void zero_length_out_given_back_is_sent_again(const void *opaque)
     PeerMessage *m = rig_submit(rig, PEER_BULK_OUT);
 
     g_assert_cmpint(peer_submit_length(m), ==, 0);
+    peer_message_free(m);
     peer_answer(rig->peer, first, USB_REMOTE_STATUS_NAK);
     m = rig_submit(rig, PEER_BULK_OUT);
     g_assert_cmpint(rig->peer->cancels, ==, 1);
@@ -143,8 +144,8 @@ static void parked_reads_leave_credit_for_others(const void *opaque)
     peer_drop(rig->peer, USB_REMOTE_MSG_SUBMIT);
     x[16] = usbhc_submit(rig->bulk_out, "cmd", 3);
     x[17] = usbhc_submit(rig->int_in, NULL, 8);
-    rig_submit(rig, PEER_BULK_OUT);
-    rig_submit(rig, PEER_INT_IN);
+    peer_message_free(rig_submit(rig, PEER_BULK_OUT));
+    peer_message_free(rig_submit(rig, PEER_INT_IN));
     for (i = 0; i < G_N_ELEMENTS(x); i++) {
         usbhc_transfer_free(x[i]);
     }
@@ -194,7 +195,7 @@ static void endpoint_without_credit_is_woken(const void *opaque)
     g_assert_cmpint(submits(rig), ==, 0);
     peer_answer_ok(rig->peer, m, "12345678", 8);
     g_assert_cmpint(usbhc_wait(in), ==, USBHC_OK);
-    rig_submit(rig, PEER_INT_OUT);
+    peer_message_free(rig_submit(rig, PEER_INT_OUT));
     usbhc_transfer_free(in);
     usbhc_transfer_free(out);
     rig_free(rig);
@@ -231,8 +232,10 @@ static void attach_while_stopped_ends_the_old_device(const void *opaque)
     rig_cont(rig);
     m = peer_expect(rig->peer, USB_REMOTE_MSG_ATTACHED);
     g_assert_cmpint(m->head.attachment, ==, 2);
+    peer_message_free(m);
     while ((m = peer_take(rig->peer, USB_REMOTE_MSG_SUBMIT))) {
         g_assert_cmpint(m->head.attachment, ==, 1);
+        peer_message_free(m);
     }
     usbhc_transfer_free(x);
     rig_free(rig);
@@ -259,6 +262,7 @@ static void retry_is_said_of_the_same_packet_only(const void *opaque)
     g_assert_cmpint(peer_submit_length(m), ==, 6);
     g_assert_false(usb_remote_get16(peer_submit(m)->flags) &
                    USB_REMOTE_SUBMIT_RETRY);
+    peer_message_free(m);
     usbhc_transfer_free(x);
     rig_free(rig);
 }
@@ -324,7 +328,7 @@ static void one_unanswered_cancel_times_out(const void *opaque)
     UsbHcTransfer *x = usbhc_submit(rig->bulk_in, NULL, 64);
     unsigned i;
 
-    rig_submit(rig, PEER_BULK_IN);
+    peer_message_free(rig_submit(rig, PEER_BULK_IN));
     rig->hc->linger = 40;
     rig->peer->auto_cancel = false;
     usbhc_cancel(x);
@@ -337,9 +341,10 @@ static void one_unanswered_cancel_times_out(const void *opaque)
         x = usbhc_submit(rig->bulk_out, "data", 4);
         m = rig_submit(rig, PEER_BULK_OUT);
         usbhc_cancel(x);
-        peer_expect(rig->peer, USB_REMOTE_MSG_CANCEL);
+        peer_expect_free(rig->peer, USB_REMOTE_MSG_CANCEL);
         peer_send_complete(rig->peer, &m->head, USB_REMOTE_STATUS_CANCELLED,
                            NULL, 0, NULL, -1);
+        peer_message_free(m);
         rig_run(rig, 4000);
         usbhc_transfer_free(x);
     }
