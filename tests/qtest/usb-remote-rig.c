@@ -35,6 +35,17 @@ static void rig_idle(void *opaque)
     peer_pump(rig->peer);
 }
 
+/* What QEMU said before it, or a case, died: LeakSanitizer's report too. */
+static void show_log(void *opaque)
+{
+    Rig *rig = opaque;
+    g_autofree char *text = NULL;
+
+    if (g_file_get_contents(rig->log, &text, NULL, NULL) && *text) {
+        fprintf(stderr, "QEMU says:\n%s", text);
+    }
+}
+
 /* QEMU inherits stderr: while it starts, stderr is the log. */
 static QTestState *start_logged(const char *log, const char *args)
 {
@@ -68,6 +79,7 @@ Rig *rig_new_bare(const UsbHcDriver *drv, const char *extra)
         "-machine pc -nodefaults -device %s "
         "-chardev socket,id=c0,path=%s,server=on,wait=off %s",
         drv->device, rig->path, extra ?: "");
+    qtest_add_abrt_handler(show_log, rig);
     rig->qts = start_logged(rig->log, args);
     rig->hc = usbhc_new(rig->qts, drv);
     rig->peer = peer_new(rig_step, rig);
@@ -155,6 +167,7 @@ void rig_free(Rig *rig)
     if (!rig->quiet && *text) {
         g_error("QEMU says: %s", text);
     }
+    qtest_remove_abrt_handler(rig);
     peer_free(rig->peer);
     rig_remove_dir(rig->dir);
     g_free(rig->dir);
