@@ -18,6 +18,7 @@
 #define TRB_MAX         65536           /* bytes of data in one TRB */
 #define TRB_LENGTH_MASK 0x1ffff         /* and what would fit */
 #define SEGMENT_BYTES   65536           /* the largest ring segment */
+#define EVENTS_READ     8               /* at a time */
 
 /* Operational, port, runtime and doorbell registers */
 #define OP_USBCMD       0x00
@@ -237,31 +238,44 @@ static void transfer_event(UsbHc *hc, uint64_t addr, uint32_t status,
     usbhc_done(xfer, map_status(cc), actual);
 }
 
+static void event(UsbHc *hc, const uint32_t *trb)
+{
+    uint64_t parameter = trb[0] | ((uint64_t)trb[1] << 32);
+
+    if (TRB_TYPE(trb[3]) == TRANSFER_EVENT) {
+        transfer_event(hc, parameter, trb[2], trb[3]);
+    } else if (TRB_TYPE(trb[3]) == COMMAND_EVENT &&
+               parameter == hc->hw->waiting) {
+        hc->hw->waiting = 0;
+        hc->hw->command_status = trb[2];
+        hc->hw->command_control = trb[3];
+    }
+}
+
+/* As many events as there are in one read; returns whether there were any. */
+static bool take_events(UsbHc *hc)
+{
+    Ring *ring = &hc->hw->event;
+    unsigned i, n = MIN(EVENTS_READ, hc->hw->event_trbs - ring->index);
+    bool cycle = ring->cycle;
+    uint32_t trb[4 * EVENTS_READ];
+
+    usbhc_read32(hc, ring->base + ring->index * TRB_BYTES, trb, 4 * n);
+    for (i = 0; i < n && (trb[4 * i + 3] & TRB_CYCLE) == cycle; i++) {
+        ring->index = (ring->index + 1) % hc->hw->event_trbs;
+        ring->cycle ^= ring->index == 0;
+        event(hc, trb + 4 * i);
+    }
+    return i > 0;
+}
+
 static void xhci_harvest(UsbHc *hc)
 {
     Ring *ring = &hc->hw->event;
     bool any = false;
-    uint32_t trb[4];
 
-    for (;;) {
-        uint64_t parameter;
-
-        usbhc_read32(hc, ring->base + ring->index * TRB_BYTES, trb, 4);
-        if ((trb[3] & TRB_CYCLE) != ring->cycle) {
-            break;
-        }
+    while (take_events(hc)) {
         any = true;
-        ring->index = (ring->index + 1) % hc->hw->event_trbs;
-        ring->cycle ^= ring->index == 0;
-        parameter = trb[0] | ((uint64_t)trb[1] << 32);
-        if (TRB_TYPE(trb[3]) == TRANSFER_EVENT) {
-            transfer_event(hc, parameter, trb[2], trb[3]);
-        } else if (TRB_TYPE(trb[3]) == COMMAND_EVENT &&
-                   parameter == hc->hw->waiting) {
-            hc->hw->waiting = 0;
-            hc->hw->command_status = trb[2];
-            hc->hw->command_control = trb[3];
-        }
     }
     if (any) {
         rt_write(hc, RT_ERDP, ring->base + ring->index * TRB_BYTES);
@@ -269,21 +283,36 @@ static void xhci_harvest(UsbHc *hc)
     }
 }
 
-/* Commands are done within the doorbell's write. */
-static unsigned command(UsbHc *hc, uint64_t parameter, uint32_t status,
+static void command_put(UsbHc *hc, uint64_t parameter, uint32_t status,
                         uint32_t control)
 {
     Ring *ring = &hc->hw->command;
 
-    xhci_harvest(hc);
     hc->hw->waiting = ring_put(hc, ring->base, &ring->index, &ring->cycle,
                                parameter, status, control);
+}
+
+/*
+ * Commands are done within the doorbell's write.  Returns how the last one
+ * ended.
+ */
+static unsigned commands_run(UsbHc *hc)
+{
     ring_doorbell(hc, 0, 0);
     xhci_harvest(hc);
     if (hc->hw->waiting) {
-        g_error("xhci: no answer to command %u", TRB_TYPE(control));
+        g_error("xhci: no answer to the command at 0x%" PRIx64,
+                hc->hw->waiting);
     }
     return hc->hw->command_status >> 24;
+}
+
+static unsigned command(UsbHc *hc, uint64_t parameter, uint32_t status,
+                        uint32_t control)
+{
+    xhci_harvest(hc);
+    command_put(hc, parameter, status, control);
+    return commands_run(hc);
 }
 
 /* Bring-up */
@@ -738,6 +767,98 @@ static void xhci_submit(UsbHcTransfer *xfer)
     if (!xfer->ep->held) {
         usbhc_xhci_ring(xfer->ep);
     }
+}
+
+/*
+ * Bursts.  Two queues take turns, at addresses and with lengths of their own:
+ * what is submitted is never what was cancelled before, come back.
+ */
+
+struct UsbHcBurst {
+    UsbHc *hc;
+    UsbHcEndpoint *ep[USBHC_BURST_ENDPOINTS];
+    unsigned endpoints;
+    uint64_t buffer;            /* no endpoint looks into it */
+    uint64_t queue[USBHC_BURST_ENDPOINTS][2];
+    unsigned turn;              /* the queues that are aimed at */
+};
+
+/* Behind the last TRB is an empty one, which is not the controller's. */
+static uint64_t burst_queue(UsbHcBurst *burst, unsigned depth, uint32_t length)
+{
+    uint64_t queue = usbhc_alloc(burst->hc, (depth + 1) * TRB_BYTES);
+    unsigned i;
+
+    for (i = 0; i < depth; i++) {
+        put_trb(burst->hc, queue + i * TRB_BYTES, burst->buffer, length,
+                TRB(NORMAL) | TRB_ISP | TRB_IOC | TRB_CYCLE);
+    }
+    return queue;
+}
+
+/* Stop the endpoints, and have them go on at the queues whose turn it is. */
+static void burst_aim(UsbHcBurst *burst)
+{
+    unsigned i;
+
+    for (i = 0; i < burst->endpoints; i++) {
+        uint32_t target = ep_target(burst->ep[i]);
+
+        command_put(burst->hc, 0, 0, TRB(STOP_ENDPOINT) | target);
+        command_put(burst->hc, burst->queue[i][burst->turn] | TRB_CYCLE, 0,
+                    TRB(SET_DEQUEUE) | target);
+    }
+    g_assert_cmpint(commands_run(burst->hc), ==, CC_SUCCESS);
+}
+
+UsbHcBurst *usbhc_xhci_burst_new(UsbHcEndpoint *const *eps, unsigned endpoints,
+                                 unsigned depth, uint32_t length)
+{
+    UsbHcBurst *burst = g_new0(UsbHcBurst, 1);
+    unsigned i;
+
+    g_assert_cmpint(endpoints, <=, USBHC_BURST_ENDPOINTS);
+    g_assert_cmpint(length, <=, TRB_MAX);
+    burst->hc = eps[0]->dev->hc;
+    burst->endpoints = endpoints;
+    burst->buffer = usbhc_alloc(burst->hc, length);
+    for (i = 0; i < endpoints; i++) {
+        g_assert_cmpint(length, >, eps[i]->mps);
+        burst->ep[i] = eps[i];
+        burst->queue[i][0] = burst_queue(burst, depth, length);
+        burst->queue[i][1] = burst_queue(burst, depth, length - eps[i]->mps);
+    }
+    burst_aim(burst);
+    return burst;
+}
+
+void usbhc_xhci_burst_submit(UsbHcBurst *burst)
+{
+    unsigned i;
+
+    for (i = 0; i < burst->endpoints; i++) {
+        UsbHcEndpoint *ep = burst->ep[i];
+
+        ring_doorbell(burst->hc, ep->dev->slot, epid_of(ep));
+    }
+}
+
+void usbhc_xhci_burst_cancel(UsbHcBurst *burst)
+{
+    burst->turn ^= 1;
+    burst_aim(burst);
+}
+
+void usbhc_xhci_burst_free(UsbHcBurst *burst)
+{
+    unsigned i;
+
+    usbhc_release(burst->hc, burst->buffer);
+    for (i = 0; i < burst->endpoints; i++) {
+        usbhc_release(burst->hc, burst->queue[i][0]);
+        usbhc_release(burst->hc, burst->queue[i][1]);
+    }
+    g_free(burst);
 }
 
 const UsbHcDriver usbhc_xhci = {

@@ -265,6 +265,22 @@ bool usbhc_xhci_is_dead(UsbHc *hc);
 
 const char *usbhc_status_name(UsbHcStatus status);
 
+/*
+ * xHCI: a queue of transfers for each of a few endpoints, which is given to
+ * the controller and taken back as a whole, with a few register accesses, as
+ * often as one likes.  Nothing tells how they end; they are there to be
+ * cancelled.  Close the endpoints when the burst is freed.
+ */
+#define USBHC_BURST_ENDPOINTS   2
+#define USBHC_BURST_DEPTH       16      /* QEMU takes no more at a time */
+
+typedef struct UsbHcBurst UsbHcBurst;
+UsbHcBurst *usbhc_xhci_burst_new(UsbHcEndpoint *const *eps, unsigned endpoints,
+                                 unsigned depth, uint32_t length);
+void usbhc_xhci_burst_submit(UsbHcBurst *burst);
+void usbhc_xhci_burst_cancel(UsbHcBurst *burst);
+void usbhc_xhci_burst_free(UsbHcBurst *burst);
+
 /* For the drivers. */
 static inline bool usbhc_is_in(const UsbHcTransfer *xfer)
 {
