@@ -6,7 +6,7 @@
 export QEMU_SRC BASE
 
 .PHONY: help qemu demo check check-unit check-qtest check-guest asan coverage \
-        fuzz fuzz-selftest check-mutants check-traps series run clean
+        fuzz fuzz-selftest check-mutants check-traps bench series run clean
 .NOTPARALLEL:
 
 help: ## this list
@@ -49,6 +49,9 @@ check-mutants: ## faults in the device, one at a time: a test finds each
 
 check-traps: ## our patches to QEMU's code: without each, its test fails
 	@scripts/check-traps
+
+bench: ## figures beside usb-redir's, and what they do not mean
+	@scripts/bench
 
 series: ## make series OUT=DIR: the patches, signed off by you
 	@scripts/series "$(OUT)"

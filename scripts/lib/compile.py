@@ -33,6 +33,8 @@ FLAVOURS = {
     'asan': ['--enable-asan', '--enable-ubsan',
              f'--cc={ROOT / "scripts" / "lib" / "cc-covered"}',
              '--extra-ldflags=--coverage'],
+    # with what "make bench" compares the device with
+    'bench': ['--enable-usb-redir'],
 }
 FIRMWARE = ('/usr/share/seabios', '/usr/share/qemu', '/usr/lib/ipxe/qemu')
 MANY = 20       # files changed: more are counted, not named
