@@ -7,42 +7,6 @@
 #include "qemu/osdep.h"
 #include "usb-remote-rig.h"
 
-/* Something in flight on each kind of endpoint */
-typedef struct Flight {
-    UsbHcTransfer *xfer[5];
-} Flight;
-
-static Flight take_off(Rig *rig)
-{
-    static const uint8_t setup[8] = { 0xc0, 1, 0, 0, 0, 0, 8, 0 };
-    Flight f;
-    unsigned i;
-
-    rig->peer->auto_control = false;
-    f.xfer[0] = usbhc_submit(rig->bulk_in, NULL, 64);
-    f.xfer[1] = usbhc_submit(rig->bulk_out, "data", 4);
-    f.xfer[2] = usbhc_submit(rig->int_in, NULL, 8);
-    f.xfer[3] = usbhc_submit(rig->int_out, "data", 4);
-    f.xfer[4] = usbhc_submit_control(rig->dev, setup, NULL);
-    for (i = 0; i < 5; i++) {
-        peer_expect_free(rig->peer, USB_REMOTE_MSG_SUBMIT);
-    }
-    rig->peer->auto_control = true;
-    return f;
-}
-
-/* None may have succeeded. */
-static void land(Rig *rig, Flight *f)
-{
-    unsigned i;
-
-    for (i = 0; i < 5; i++) {
-        g_assert_cmpint(f->xfer[i]->status, !=, USBHC_OK);
-        g_assert_cmpint(f->xfer[i]->status, !=, USBHC_SHORT);
-        usbhc_transfer_free(f->xfer[i]);
-    }
-}
-
 static void plug_again(Rig *rig)
 {
     rig_unplug_guest(rig);
@@ -53,7 +17,7 @@ static void plug_again(Rig *rig)
 static void detach_in_flight(const void *opaque)
 {
     Rig *rig = rig_new_plugged(opaque);
-    Flight f = take_off(rig);
+    RigFlight f = rig_take_off(rig);
     PeerMessage *m;
 
     peer_send_detach(rig->peer);
@@ -62,7 +26,7 @@ static void detach_in_flight(const void *opaque)
     peer_message_free(m);
     rig_expect_unplugged(rig);
     rig_run(rig, 10);
-    land(rig, &f);
+    rig_land(rig, &f);
     plug_again(rig);
     rig_free(rig);
 }
@@ -70,12 +34,12 @@ static void detach_in_flight(const void *opaque)
 static void close_in_flight(const void *opaque)
 {
     Rig *rig = rig_new_plugged(opaque);
-    Flight f = take_off(rig);
+    RigFlight f = rig_take_off(rig);
 
     peer_close(rig->peer);
     rig_expect_unplugged(rig);
     rig_run(rig, 10);
-    land(rig, &f);
+    rig_land(rig, &f);
     rig_connect(rig);
     plug_again(rig);
     rig_free(rig);
@@ -84,7 +48,7 @@ static void close_in_flight(const void *opaque)
 static void device_del_in_flight(const void *opaque)
 {
     Rig *rig = rig_new_plugged(opaque);
-    Flight f = take_off(rig);
+    RigFlight f = rig_take_off(rig);
     PeerMessage *m;
 
     qtest_qmp_device_del(rig->qts, "dev0");
@@ -94,7 +58,7 @@ static void device_del_in_flight(const void *opaque)
     peer_expect_eof(rig->peer);
     rig_expect_unplugged(rig);
     rig_run(rig, 10);
-    land(rig, &f);
+    rig_land(rig, &f);
     rig_unplug_guest(rig);
     rig_device_add(rig);
     rig_connect(rig);
@@ -133,13 +97,13 @@ static void device_del_in_every_state(const void *opaque)
 static void attach_again_as_another(const void *opaque)
 {
     Rig *rig = rig_new_plugged(opaque);
-    Flight f = take_off(rig);
+    RigFlight f = rig_take_off(rig);
     uint8_t buf[18];
 
     peer_attach(rig->peer, rig->speeds);
     rig->peer->device.device[10] = 0x77;
     rig_run(rig, 10);
-    land(rig, &f);
+    rig_land(rig, &f);
     rig_unplug_guest(rig);
     rig->dev = usbhc_attach(rig->hc);
     usbhc_control(rig->dev, 0x80, 6, 0x100, 0, buf, 18, NULL);

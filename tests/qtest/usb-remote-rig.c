@@ -5,6 +5,7 @@
  */
 
 #include "qemu/osdep.h"
+#include "qemu/bswap.h"
 #include "qobject/qdict.h"
 #include "usb-remote-rig.h"
 
@@ -404,6 +405,174 @@ void rig_fill(uint8_t *buf, size_t size, uint32_t seed)
     for (i = 0; i < size; i++) {
         seed = seed * 1103515245 + 12345;
         buf[i] = seed >> 16;
+    }
+}
+
+/* Traffic */
+
+void rig_control_write(Rig *rig, uint16_t length)
+{
+    uint8_t setup[8] = { 0x40, 0x77, 0x34, 0x12, 0x78, 0x56 };
+    g_autofree uint8_t *data = g_malloc(length + 1);
+    UsbHcTransfer *xfer;
+    PeerMessage *m;
+
+    rig_fill(data, length, length);
+    stw_le_p(setup + 6, length);
+    xfer = usbhc_submit_control(rig->dev, setup, data);
+    m = rig_submit(rig, 0);
+    g_assert_cmpmem(peer_submit(m)->setup, 8, setup, 8);
+    g_assert_cmpint(peer_submit_length(m), ==, length);
+    g_assert_cmpmem(peer_submit_data(m), length, data, length);
+    peer_answer_ok(rig->peer, m, NULL, length);
+    g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_OK);
+    usbhc_transfer_free(xfer);
+}
+
+void rig_control_read(Rig *rig, uint16_t length, uint16_t given)
+{
+    uint8_t setup[8] = { 0xc0, 0x78, 1, 2, 3, 4 };
+    g_autofree uint8_t *data = g_malloc(length + 1);
+    UsbHcTransfer *xfer;
+
+    rig_fill(data, given, length);
+    stw_le_p(setup + 6, length);
+    xfer = usbhc_submit_control(rig->dev, setup, NULL);
+    peer_answer_ok(rig->peer, rig_submit(rig, 0), data, given);
+    g_assert_cmpint(usbhc_wait(xfer), ==,
+                    given < length ? USBHC_SHORT : USBHC_OK);
+    g_assert_cmpmem(xfer->data, xfer->actual, data, given);
+    usbhc_transfer_free(xfer);
+}
+
+/* The peer takes OUT data until the transfer is done. */
+static void serve_out(Rig *rig, UsbHcTransfer *xfer, GByteArray *got)
+{
+    while (xfer->status == USBHC_PENDING) {
+        PeerMessage *m = peer_take(rig->peer, USB_REMOTE_MSG_SUBMIT);
+
+        if (!m) {
+            rig_step(rig);
+            continue;
+        }
+        g_assert_cmphex(peer_submit(m)->endpoint[0], ==, xfer->ep->address);
+        g_byte_array_append(got, peer_submit_data(m), peer_submit_length(m));
+        peer_answer_ok(rig->peer, m, NULL, peer_submit_length(m));
+    }
+}
+
+void rig_out(Rig *rig, UsbHcEndpoint *ep, uint32_t size)
+{
+    g_autofree uint8_t *data = g_malloc(size + 1);
+    GByteArray *got = g_byte_array_new();
+    UsbHcTransfer *xfer;
+
+    rig_fill(data, size, size + 1);
+    xfer = usbhc_submit(ep, data, size);
+    serve_out(rig, xfer, got);
+    g_assert_cmpint(xfer->status, ==, USBHC_OK);
+    g_assert_cmpint(xfer->actual, ==, size);
+    g_assert_cmpmem(got->data, got->len, data, size);
+    g_byte_array_free(got, true);
+    usbhc_transfer_free(xfer);
+}
+
+/* The peer is a stream of @size bytes, then silent. */
+static void serve_in(Rig *rig, UsbHcTransfer *xfer, const uint8_t *data,
+                     uint32_t size)
+{
+    uint32_t at = 0;
+
+    while (xfer->status == USBHC_PENDING) {
+        PeerMessage *m = peer_take(rig->peer, USB_REMOTE_MSG_SUBMIT);
+        uint32_t n;
+
+        if (!m) {
+            rig_step(rig);
+            continue;
+        }
+        g_assert_cmphex(peer_submit(m)->endpoint[0], ==, xfer->ep->address);
+        n = MIN(peer_submit_length(m), size - at);
+        peer_answer_ok(rig->peer, m, data + at, n);
+        at += n;
+    }
+}
+
+void rig_in(Rig *rig, UsbHcEndpoint *ep, uint32_t size, uint32_t given)
+{
+    g_autofree uint8_t *data = g_malloc(size + 1);
+    UsbHcTransfer *xfer;
+
+    rig_fill(data, size, size + 1);
+    xfer = usbhc_submit(ep, NULL, size);
+    serve_in(rig, xfer, data, given);
+    g_assert_cmpint(xfer->status, ==, given < size ? USBHC_SHORT : USBHC_OK);
+    g_assert_cmpint(xfer->actual, ==, given);
+    g_assert_cmpmem(xfer->data, given, data, given);
+    usbhc_transfer_free(xfer);
+}
+
+const RigFault rig_faults[RIG_FAULTS] = {
+    { USB_REMOTE_STATUS_STALL, USBHC_STALL },
+    { USB_REMOTE_STATUS_BABBLE, USBHC_BABBLE },
+    { USB_REMOTE_STATUS_IOERROR, USBHC_ERROR },
+    { USB_REMOTE_STATUS_NODEV, USBHC_ERROR },
+    { USB_REMOTE_STATUS_CANCELLED, USBHC_ERROR },
+};
+
+void rig_see_faults(Rig *rig, UsbHcEndpoint *ep)
+{
+    uint32_t size = MIN(ep->mps, 64);
+    bool in = ep->address & 0x80;
+    size_t i;
+
+    for (i = 0; i < RIG_FAULTS; i++) {
+        UsbHcTransfer *xfer = usbhc_submit(ep, NULL, size);
+
+        peer_answer(rig->peer, rig_submit(rig, ep->address),
+                    rig_faults[i].status);
+        g_assert_cmpint(usbhc_wait(xfer), ==, rig_faults[i].seen);
+        usbhc_transfer_free(xfer);
+        g_assert_cmpint(usbhc_clear_halt(ep), ==, USBHC_OK);
+        if (in) {
+            rig_in(rig, ep, size, size);
+        } else {
+            rig_out(rig, ep, size);
+        }
+    }
+}
+
+RigFlight rig_take_off(Rig *rig)
+{
+    static const uint8_t setup[8] = { 0xc0, 1, 0, 0, 0, 0, 8, 0 };
+    RigFlight f;
+    unsigned i;
+
+    rig->peer->auto_control = false;
+    f.xfer[0] = usbhc_submit(rig->bulk_in, NULL, 64);
+    f.xfer[1] = usbhc_submit(rig->bulk_out, "data", 4);
+    f.xfer[2] = usbhc_submit(rig->int_in, NULL, 8);
+    f.xfer[3] = usbhc_submit(rig->int_out, "data", 4);
+    f.xfer[4] = usbhc_submit_control(rig->dev, setup, NULL);
+    for (i = 0; i < RIG_FLIGHT; i++) {
+        PeerMessage *m = peer_expect(rig->peer, USB_REMOTE_MSG_SUBMIT);
+
+        f.submit[i] = m->head;
+        peer_message_free(m);
+    }
+    rig->peer->auto_control = true;
+    return f;
+}
+
+/* None may have succeeded. */
+void rig_land(Rig *rig, RigFlight *f)
+{
+    unsigned i;
+
+    for (i = 0; i < RIG_FLIGHT; i++) {
+        g_assert_cmpint(f->xfer[i]->status, !=, USBHC_OK);
+        g_assert_cmpint(f->xfer[i]->status, !=, USBHC_SHORT);
+        usbhc_transfer_free(f->xfer[i]);
     }
 }
 

@@ -67,6 +67,40 @@ void rig_remove_dir(const char *path);
 /* Numbers that look like no others with another seed */
 void rig_fill(uint8_t *buf, size_t size, uint32_t seed);
 
+/*
+ * Whole transfers with both ends checked.  The peer of an IN gives @given
+ * bytes and then no more; that of a control write takes everything.
+ */
+void rig_control_write(Rig *rig, uint16_t length);
+void rig_control_read(Rig *rig, uint16_t length, uint16_t given);
+void rig_out(Rig *rig, UsbHcEndpoint *ep, uint32_t size);
+void rig_in(Rig *rig, UsbHcEndpoint *ep, uint32_t size, uint32_t given);
+
+/* Each status that is an error, and what a guest sees of it */
+#define RIG_FAULTS      5
+
+typedef struct RigFault {
+    uint8_t status;
+    UsbHcStatus seen;
+} RigFault;
+
+extern const RigFault rig_faults[RIG_FAULTS];
+
+/* A guest sees each, clears the halt, and the endpoint works. */
+void rig_see_faults(Rig *rig, UsbHcEndpoint *ep);
+
+/* Something in flight on each kind of endpoint, which the peer keeps */
+#define RIG_FLIGHT      5
+
+typedef struct RigFlight {
+    UsbHcTransfer *xfer[RIG_FLIGHT];
+    UsbRemoteHead submit[RIG_FLIGHT];   /* in the order of their arrival */
+} RigFlight;
+
+RigFlight rig_take_off(Rig *rig);
+/* None may have succeeded. */
+void rig_land(Rig *rig, RigFlight *f);
+
 /* A case for one controller: /usb-remote/NAME/WHAT */
 void rig_add(const UsbHcDriver *drv, const char *what, GTestDataFunc fn);
 /* For each of the drivers in turn */

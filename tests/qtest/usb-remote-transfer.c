@@ -81,25 +81,6 @@ static void nonsense_descriptors_pass(const void *opaque)
     rig_free(rig);
 }
 
-static void control_write_of(Rig *rig, uint16_t length)
-{
-    uint8_t setup[8] = { 0x40, 0x77, 0x34, 0x12, 0x78, 0x56 };
-    g_autofree uint8_t *data = g_malloc(length + 1);
-    UsbHcTransfer *xfer;
-    PeerMessage *m;
-
-    rig_fill(data, length, length);
-    stw_le_p(setup + 6, length);
-    xfer = usbhc_submit_control(rig->dev, setup, data);
-    m = rig_submit(rig, 0);
-    g_assert_cmpmem(peer_submit(m)->setup, 8, setup, 8);
-    g_assert_cmpint(peer_submit_length(m), ==, length);
-    g_assert_cmpmem(peer_submit_data(m), length, data, length);
-    peer_answer_ok(rig->peer, m, NULL, length);
-    g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_OK);
-    usbhc_transfer_free(xfer);
-}
-
 static void control_writes(const void *opaque)
 {
     static const uint16_t sizes[] = { 0, 1, 7, 8, 9, 63, 64, 65, 512, 4096 };
@@ -108,25 +89,9 @@ static void control_writes(const void *opaque)
 
     rig->peer->auto_control = false;
     for (i = 0; i < G_N_ELEMENTS(sizes); i++) {
-        control_write_of(rig, MIN(sizes[i], rig->drv->max_control_out));
+        rig_control_write(rig, MIN(sizes[i], rig->drv->max_control_out));
     }
     rig_free(rig);
-}
-
-static void control_read_of(Rig *rig, uint16_t length, uint16_t given)
-{
-    uint8_t setup[8] = { 0xc0, 0x78, 1, 2, 3, 4 };
-    g_autofree uint8_t *data = g_malloc(length + 1);
-    UsbHcTransfer *xfer;
-
-    rig_fill(data, given, length);
-    stw_le_p(setup + 6, length);
-    xfer = usbhc_submit_control(rig->dev, setup, NULL);
-    peer_answer_ok(rig->peer, rig_submit(rig, 0), data, given);
-    g_assert_cmpint(usbhc_wait(xfer), ==,
-                    given < length ? USBHC_SHORT : USBHC_OK);
-    g_assert_cmpmem(xfer->data, xfer->actual, data, given);
-    usbhc_transfer_free(xfer);
 }
 
 static void control_reads(const void *opaque)
@@ -137,25 +102,12 @@ static void control_reads(const void *opaque)
 
     rig->peer->auto_control = false;
     for (i = 0; i < G_N_ELEMENTS(sizes); i++) {
-        control_read_of(rig, sizes[i], sizes[i]);
-        control_read_of(rig, sizes[i], sizes[i] / 2);
-        control_read_of(rig, sizes[i], 0);
+        rig_control_read(rig, sizes[i], sizes[i]);
+        rig_control_read(rig, sizes[i], sizes[i] / 2);
+        rig_control_read(rig, sizes[i], 0);
     }
     rig_free(rig);
 }
-
-typedef struct StatusCase {
-    uint8_t status;
-    UsbHcStatus seen;
-} StatusCase;
-
-static const StatusCase faults[] = {
-    { USB_REMOTE_STATUS_STALL, USBHC_STALL },
-    { USB_REMOTE_STATUS_BABBLE, USBHC_BABBLE },
-    { USB_REMOTE_STATUS_IOERROR, USBHC_ERROR },
-    { USB_REMOTE_STATUS_NODEV, USBHC_ERROR },
-    { USB_REMOTE_STATUS_CANCELLED, USBHC_ERROR },
-};
 
 static void control_faults(const void *opaque)
 {
@@ -164,14 +116,14 @@ static void control_faults(const void *opaque)
     size_t i;
 
     rig->peer->auto_control = false;
-    for (i = 0; i < G_N_ELEMENTS(faults); i++) {
+    for (i = 0; i < RIG_FAULTS; i++) {
         UsbHcTransfer *xfer = usbhc_submit_control(rig->dev, setup, NULL);
 
-        peer_answer(rig->peer, rig_submit(rig, 0), faults[i].status);
-        g_assert_cmpint(usbhc_wait(xfer), ==, faults[i].seen);
+        peer_answer(rig->peer, rig_submit(rig, 0), rig_faults[i].status);
+        g_assert_cmpint(usbhc_wait(xfer), ==, rig_faults[i].seen);
         usbhc_ep_recover(rig->dev->ep0);
         usbhc_transfer_free(xfer);
-        control_read_of(rig, 8, 8);
+        rig_control_read(rig, 8, 8);
     }
     rig_free(rig);
 }
@@ -188,7 +140,7 @@ static void control_write_stalls(const void *opaque)
     g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_STALL);
     usbhc_ep_recover(rig->dev->ep0);
     usbhc_transfer_free(xfer);
-    control_write_of(rig, 8);
+    rig_control_write(rig, 8);
     rig_free(rig);
 }
 
@@ -223,7 +175,7 @@ static void control_over_the_peers_limit_stalls(const void *opaque)
                     ==, USBHC_STALL);
     g_assert_cmpint(rig->peer->submits, ==, before);
     rig->peer->auto_control = false;
-    control_read_of(rig, 256, 256);
+    rig_control_read(rig, 256, 256);
     rig_free(rig);
 }
 
@@ -239,78 +191,11 @@ static void control_babble(const void *opaque)
     g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_BABBLE);
     usbhc_ep_recover(rig->dev->ep0);
     usbhc_transfer_free(xfer);
-    control_read_of(rig, 8, 8);
+    rig_control_read(rig, 8, 8);
     rig_free(rig);
 }
 
 /* Bulk and interrupt, cut as the controller likes */
-
-/* The peer takes OUT data until the transfer is done. */
-static void serve_out(Rig *rig, UsbHcTransfer *xfer, GByteArray *got)
-{
-    while (xfer->status == USBHC_PENDING) {
-        PeerMessage *m = peer_take(rig->peer, USB_REMOTE_MSG_SUBMIT);
-
-        if (!m) {
-            rig_step(rig);
-            continue;
-        }
-        g_assert_cmphex(peer_submit(m)->endpoint[0], ==, xfer->ep->address);
-        g_byte_array_append(got, peer_submit_data(m), peer_submit_length(m));
-        peer_answer_ok(rig->peer, m, NULL, peer_submit_length(m));
-    }
-}
-
-static void out_of(Rig *rig, UsbHcEndpoint *ep, uint32_t size)
-{
-    g_autofree uint8_t *data = g_malloc(size + 1);
-    GByteArray *got = g_byte_array_new();
-    UsbHcTransfer *xfer;
-
-    rig_fill(data, size, size + 1);
-    xfer = usbhc_submit(ep, data, size);
-    serve_out(rig, xfer, got);
-    g_assert_cmpint(xfer->status, ==, USBHC_OK);
-    g_assert_cmpint(xfer->actual, ==, size);
-    g_assert_cmpmem(got->data, got->len, data, size);
-    g_byte_array_free(got, true);
-    usbhc_transfer_free(xfer);
-}
-
-/* The peer is a stream of @size bytes, then silent. */
-static void serve_in(Rig *rig, UsbHcTransfer *xfer, const uint8_t *data,
-                     uint32_t size)
-{
-    uint32_t at = 0;
-
-    while (xfer->status == USBHC_PENDING) {
-        PeerMessage *m = peer_take(rig->peer, USB_REMOTE_MSG_SUBMIT);
-        uint32_t n;
-
-        if (!m) {
-            rig_step(rig);
-            continue;
-        }
-        g_assert_cmphex(peer_submit(m)->endpoint[0], ==, xfer->ep->address);
-        n = MIN(peer_submit_length(m), size - at);
-        peer_answer_ok(rig->peer, m, data + at, n);
-        at += n;
-    }
-}
-
-static void in_of(Rig *rig, UsbHcEndpoint *ep, uint32_t size, uint32_t given)
-{
-    g_autofree uint8_t *data = g_malloc(size + 1);
-    UsbHcTransfer *xfer;
-
-    rig_fill(data, size, size + 1);
-    xfer = usbhc_submit(ep, NULL, size);
-    serve_in(rig, xfer, data, given);
-    g_assert_cmpint(xfer->status, ==, given < size ? USBHC_SHORT : USBHC_OK);
-    g_assert_cmpint(xfer->actual, ==, given);
-    g_assert_cmpmem(xfer->data, given, data, given);
-    usbhc_transfer_free(xfer);
-}
 
 static void bulk_out_sizes(const void *opaque)
 {
@@ -320,7 +205,7 @@ static void bulk_out_sizes(const void *opaque)
     size_t i;
 
     for (i = 0; i < G_N_ELEMENTS(sizes); i++) {
-        out_of(rig, rig->bulk_out, sizes[i]);
+        rig_out(rig, rig->bulk_out, sizes[i]);
     }
     rig_free(rig);
 }
@@ -333,7 +218,7 @@ static void bulk_in_sizes(const void *opaque)
     size_t i;
 
     for (i = 0; i < G_N_ELEMENTS(sizes); i++) {
-        in_of(rig, rig->bulk_in, sizes[i], sizes[i]);
+        rig_in(rig, rig->bulk_in, sizes[i], sizes[i]);
     }
     rig_free(rig);
 }
@@ -345,9 +230,9 @@ static void bulk_in_short(const void *opaque)
     size_t i;
 
     for (i = 0; i < G_N_ELEMENTS(given); i++) {
-        in_of(rig, rig->bulk_in, 4096, given[i]);
+        rig_in(rig, rig->bulk_in, 4096, given[i]);
     }
-    in_of(rig, rig->bulk_in, 4096, 4096);
+    rig_in(rig, rig->bulk_in, 4096, 4096);
     rig_free(rig);
 }
 
@@ -363,11 +248,11 @@ static void larger_than_a_payload(const void *opaque)
     peer_send(rig->peer, USB_REMOTE_MSG_HELLO, &hello, sizeof(hello));
     peer_expect_free(rig->peer, USB_REMOTE_MSG_HELLO);
     rig_plug(rig);
-    out_of(rig, rig->bulk_out, BIG);
-    in_of(rig, rig->bulk_in, BIG, BIG);
-    in_of(rig, rig->bulk_in, BIG, 10000);
-    out_of(rig, rig->bulk_out, 4096);
-    in_of(rig, rig->bulk_in, 8192, 4096);
+    rig_out(rig, rig->bulk_out, BIG);
+    rig_in(rig, rig->bulk_in, BIG, BIG);
+    rig_in(rig, rig->bulk_in, BIG, 10000);
+    rig_out(rig, rig->bulk_out, 4096);
+    rig_in(rig, rig->bulk_in, 8192, 4096);
     rig_free(rig);
 }
 
@@ -377,10 +262,10 @@ static void interrupt_both_ways(const void *opaque)
     uint32_t size;
 
     for (size = 1; size <= 64; size *= 2) {
-        in_of(rig, rig->int_in, size, size);
-        out_of(rig, rig->int_out, size);
+        rig_in(rig, rig->int_in, size, size);
+        rig_out(rig, rig->int_out, size);
     }
-    in_of(rig, rig->int_in, 64, 3);
+    rig_in(rig, rig->int_in, 64, 3);
     rig_free(rig);
 }
 
@@ -392,39 +277,18 @@ static void low_speed_interrupt(const void *opaque)
     rig->speeds = 1 << USBHC_LOW;
     rig_plug(rig);
     for (i = 0; i < 5; i++) {
-        in_of(rig, rig->int_in, 8, 8 - i);
+        rig_in(rig, rig->int_in, 8, 8 - i);
     }
     rig_free(rig);
 }
 
 /* Faults on bulk and interrupt */
 
-static void faults_on(Rig *rig, UsbHcEndpoint *ep)
-{
-    bool in = ep->address & 0x80;
-    size_t i;
-
-    for (i = 0; i < G_N_ELEMENTS(faults); i++) {
-        UsbHcTransfer *xfer = usbhc_submit(ep, NULL, 64);
-
-        peer_answer(rig->peer, rig_submit(rig, ep->address),
-                    faults[i].status);
-        g_assert_cmpint(usbhc_wait(xfer), ==, faults[i].seen);
-        usbhc_transfer_free(xfer);
-        g_assert_cmpint(usbhc_clear_halt(ep), ==, USBHC_OK);
-        if (in) {
-            in_of(rig, ep, 64, 64);
-        } else {
-            out_of(rig, ep, 64);
-        }
-    }
-}
-
 static void bulk_in_faults(const void *opaque)
 {
     Rig *rig = rig_new_plugged(opaque);
 
-    faults_on(rig, rig->bulk_in);
+    rig_see_faults(rig, rig->bulk_in);
     rig_free(rig);
 }
 
@@ -432,7 +296,7 @@ static void bulk_out_faults(const void *opaque)
 {
     Rig *rig = rig_new_plugged(opaque);
 
-    faults_on(rig, rig->bulk_out);
+    rig_see_faults(rig, rig->bulk_out);
     rig_free(rig);
 }
 
@@ -440,7 +304,7 @@ static void interrupt_in_faults(const void *opaque)
 {
     Rig *rig = rig_new_plugged(opaque);
 
-    faults_on(rig, rig->int_in);
+    rig_see_faults(rig, rig->int_in);
     rig_free(rig);
 }
 
@@ -448,7 +312,7 @@ static void interrupt_out_faults(const void *opaque)
 {
     Rig *rig = rig_new_plugged(opaque);
 
-    faults_on(rig, rig->int_out);
+    rig_see_faults(rig, rig->int_out);
     rig_free(rig);
 }
 
@@ -463,7 +327,7 @@ static void babble_on(Rig *rig, UsbHcEndpoint *ep, uint32_t asked,
     g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_BABBLE);
     usbhc_transfer_free(xfer);
     usbhc_clear_halt(ep);
-    in_of(rig, ep, 8, 8);
+    rig_in(rig, ep, 8, 8);
 }
 
 static void over_long_answer_is_babble(const void *opaque)
@@ -629,7 +493,7 @@ static void idle_endpoints_stop_nobody(const void *opaque)
 
     peer_expect_free(rig->peer, USB_REMOTE_MSG_SUBMIT);
     peer_expect_free(rig->peer, USB_REMOTE_MSG_SUBMIT);
-    out_of(rig, rig->bulk_out, 200);
+    rig_out(rig, rig->bulk_out, 200);
     usbhc_control(rig->dev, 0x80, 8, 0, 0, &config, 1, NULL);
     g_assert_cmpint(config, ==, 1);
     g_assert_cmpint(a->status, ==, USBHC_PENDING);
@@ -779,9 +643,9 @@ static void one_request_at_a_time_is_enough(const void *opaque)
     peer_send(rig->peer, USB_REMOTE_MSG_HELLO, &hello, sizeof(hello));
     peer_expect_free(rig->peer, USB_REMOTE_MSG_HELLO);
     rig_plug(rig);
-    in_of(rig, rig->bulk_in, 4096, 4096);
-    out_of(rig, rig->bulk_out, 4096);
-    in_of(rig, rig->int_in, 8, 8);
+    rig_in(rig, rig->bulk_in, 4096, 4096);
+    rig_out(rig, rig->bulk_out, 4096);
+    rig_in(rig, rig->int_in, 8, 8);
     rig_free(rig);
 }
 
