@@ -99,9 +99,21 @@ void remote_table_forget(USBRemoteState *s)
 }
 
 /*
- * Get the endpoints of @interface, or of all interfaces, out of the way:
- * what the guest has queued fails, what the peer has is cancelled.
+ * What the guest has queued fails, what the peer has is cancelled.  A packet
+ * that was answered NAK is still with the host controller, and xHCI tries it
+ * again only when it is told to.
  */
+static void remote_change_endpoint(USBRemoteState *s, RemoteEndpoint *ep,
+                                   uint8_t type, uint16_t raw,
+                                   uint8_t interval, uint8_t ifnum)
+{
+    remote_fail_packets(s, ep, USB_RET_IOERROR);
+    remote_drop_requests(s, ep);
+    ep->wake |= ep->nak_mode;
+    remote_set_endpoint(s, ep, type, raw, interval, ifnum);
+}
+
+/* Get the endpoints of @interface, or of all interfaces, out of the way. */
 static void remote_clear_interface(USBRemoteState *s, int interface)
 {
     int i;
@@ -115,10 +127,8 @@ static void remote_clear_interface(USBRemoteState *s, int interface)
                                      uep->ifnum != interface)) {
             continue;
         }
-        remote_fail_packets(s, ep, USB_RET_IOERROR);
-        remote_drop_requests(s, ep);
-        remote_set_endpoint(s, ep, USB_ENDPOINT_XFER_BULK, 0, 0,
-                            USB_INTERFACE_INVALID);
+        remote_change_endpoint(s, ep, USB_ENDPOINT_XFER_BULK, 0, 0,
+                               USB_INTERFACE_INVALID);
     }
 }
 
@@ -132,9 +142,7 @@ static void remote_put_endpoint(USBRemoteState *s, uint8_t address,
     if ((address & 0x0f) == 0) {
         return;
     }
-    remote_fail_packets(s, ep, USB_RET_IOERROR);
-    remote_drop_requests(s, ep);
-    remote_set_endpoint(s, ep, type, raw, interval, ifnum);
+    remote_change_endpoint(s, ep, type, raw, interval, ifnum);
     trace_usb_remote_endpoint(remote_name(s), ep->address, ep->type,
                               ep->max_packet, ep->interval, ifnum);
 }
