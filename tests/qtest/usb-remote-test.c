@@ -30,5 +30,6 @@ int main(int argc, char **argv)
     usb_remote_xhci_cancel_add();
     usb_remote_hcd_add();
     usb_remote_bench_add();
+    usb_remote_matrix_add();
     return g_test_run();
 }
