@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Stopped and migrated VMs, chardevs, hubs, command lines that must fail.
+ * Stopped VMs, chardevs, hubs, command lines that must fail.
  */
 
 #include "qemu/osdep.h"
@@ -107,89 +107,6 @@ static void device_del_while_stopped(const void *opaque)
     rig_device_add(rig);
     rig_connect(rig);
     rig_plug(rig);
-    rig_free(rig);
-}
-
-/* Migration */
-
-static QTestState *start_destination(Rig *rig, const char *uri)
-{
-    return qtest_initf(
-        "-machine pc -nodefaults -device %s "
-        "-chardev socket,id=c0,path=%s/peerB,server=on,wait=off "
-        "-device usb-remote,chardev=c0,id=dev0,bus=hc.0 -incoming %s",
-        rig->drv->device, rig->dir, uri);
-}
-
-static void migrate_to(Rig *rig, QTestState *to, const char *uri)
-{
-    rig_migrate(rig, uri);
-    qtest_qmp_eventwait(to, "RESUME");
-    qtest_quit(rig->qts);
-    rig->qts = to;
-    usbhc_move(rig->hc, to);
-    g_free(rig->path);
-    rig->path = g_strdup_printf("%s/peerB", rig->dir);
-}
-
-static void migrate_rig(Rig *rig)
-{
-    g_autofree char *uri = g_strdup_printf("unix:%s/migration", rig->dir);
-
-    migrate_to(rig, start_destination(rig, uri), uri);
-}
-
-static void migration_unplugs(const void *opaque)
-{
-    Rig *rig = rig_new_plugged(opaque);
-    UsbHcTransfer *xfer = usbhc_submit(rig->bulk_in, NULL, 64);
-
-    peer_expect_free(rig->peer, USB_REMOTE_MSG_SUBMIT);
-    migrate_rig(rig);
-    rig_expect_unplugged(rig);
-    usbhc_transfer_free(xfer);
-    rig_unplug_guest(rig);
-    rig_connect(rig);
-    rig_plug(rig);
-    rig->quiet = true;
-    rig_free(rig);
-}
-
-static void peer_waits_at_the_destination(const void *opaque)
-{
-    Rig *rig = rig_new_plugged(opaque);
-    g_autofree char *uri = g_strdup_printf("unix:%s/migration", rig->dir);
-    g_autofree char *path = g_strdup_printf("%s/peerB", rig->dir);
-    QTestState *to = start_destination(rig, uri);
-    Peer *other = peer_new(rig_step, rig);
-    PeerMessage *m;
-
-    peer_connect(other, path);
-    peer_handshake(other);
-    peer_send_attach(other, rig->speeds, 0, 0, NULL, 0);
-    migrate_to(rig, to, uri);
-    peer_free(rig->peer);
-    rig->peer = other;
-    usbhc_set_idle(rig->hc, peer_pump, other);
-    m = peer_expect(other, USB_REMOTE_MSG_ATTACHED);
-    g_assert_cmpint(m->body[0], ==, USB_REMOTE_ATTACHED_OK);
-    peer_message_free(m);
-    peer_device_init(&other->device, rig->drv->best);
-    rig_unplug_guest(rig);
-    rig->dev = usbhc_attach(rig->hc);
-    rig_configure(rig);
-    rig->quiet = true;
-    rig_free(rig);
-}
-
-static void migration_of_an_empty_port(const void *opaque)
-{
-    Rig *rig = rig_new(opaque, NULL);
-
-    migrate_rig(rig);
-    rig_connect(rig);
-    rig_plug(rig);
-    rig->quiet = true;
     rig_free(rig);
 }
 
@@ -470,10 +387,6 @@ static void add_all(const UsbHcDriver *drv)
     rig_add(drv, "detach-waits-for-cont", detach_waits_for_cont);
     rig_add(drv, "disconnect-waits-for-cont", disconnect_waits_for_cont);
     rig_add(drv, "device-del-while-stopped", device_del_while_stopped);
-    rig_add(drv, "migration-unplugs-in-flight", migration_unplugs);
-    rig_add(drv, "peer-waits-at-the-destination",
-            peer_waits_at_the_destination);
-    rig_add(drv, "migration-of-an-empty-port", migration_of_an_empty_port);
     rig_add(drv, "chardev-change-in-flight", chardev_change_in_flight);
     rig_add(drv, "system-reset-in-flight", system_reset_in_flight);
     rig_add(drv, "pcap-of-unknown-endpoints", pcap_of_unknown_endpoints);
