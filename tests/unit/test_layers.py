@@ -2,11 +2,12 @@
 """The package's layers: who imports what, on which Pythons."""
 
 import ast
+import re
 import subprocess
 import sys
 import unittest
 
-from support import MOUSE, PYTHON
+from support import MOUSE, PYTHON, ROOT
 
 PACKAGE = PYTHON / "usbremote"
 # The only file with I/O, and the one that starts it.
@@ -31,6 +32,19 @@ def imported(path):
             yield from (alias.name.split(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level:
             yield node.module.split(".")[0]
+
+
+class CLibrary(unittest.TestCase):
+    """Of libusbremote, too, one file alone has I/O."""
+
+    def test_only_the_transport_has_io(self):
+        headers = re.compile(r"#include <(?:sys/\w+|netdb|netinet/\w+|poll|"
+                             r"unistd|fcntl|pthread)\.h>")
+        for path in sorted((ROOT / "libusbremote").glob("*/*.[ch]")):
+            if path.parent.name != "tests":
+                with self.subTest(path.name):
+                    self.assertEqual(bool(headers.search(path.read_text())),
+                                     path.name == "transport.c")
 
 
 class Imports(unittest.TestCase):
