@@ -459,7 +459,7 @@ static void transfer_start(UsbHcTransfer *xfer)
 {
     UsbHc *hc = xfer->hc;
 
-    if (xfer->length && !usbhc_is_in(xfer)) {
+    if (xfer->length && !usbhc_is_in(xfer) && !xfer->foreign) {
         qtest_bufwrite(hc->qts, xfer->buffer, xfer->data, xfer->length);
     }
     g_queue_push_tail(&xfer->ep->transfers, xfer);
@@ -471,6 +471,18 @@ UsbHcTransfer *usbhc_submit(UsbHcEndpoint *ep, const void *data,
 {
     UsbHcTransfer *xfer = transfer_new(ep, data, length);
 
+    transfer_start(xfer);
+    return xfer;
+}
+
+UsbHcTransfer *usbhc_submit_at(UsbHcEndpoint *ep, uint64_t buffer,
+                               uint32_t length)
+{
+    UsbHcTransfer *xfer = transfer_new(ep, NULL, length);
+
+    usbhc_release(xfer->hc, xfer->buffer);
+    xfer->foreign = true;
+    xfer->buffer = buffer;
     transfer_start(xfer);
     return xfer;
 }
@@ -518,7 +530,7 @@ void usbhc_done(UsbHcTransfer *xfer, UsbHcStatus status, uint32_t actual)
     }
     xfer->status = status;
     xfer->actual = actual;
-    if (actual && usbhc_is_in(xfer)) {
+    if (actual && usbhc_is_in(xfer) && !xfer->foreign) {
         qtest_bufread(xfer->hc->qts, xfer->buffer, xfer->data, actual);
     }
     g_queue_remove(&ep->transfers, xfer);
@@ -560,7 +572,9 @@ void usbhc_transfer_free(UsbHcTransfer *xfer)
     if (xfer->ep) {
         xfer->ep->finished = g_slist_remove(xfer->ep->finished, xfer);
     }
-    usbhc_release(xfer->hc, xfer->buffer);
+    if (!xfer->foreign) {
+        usbhc_release(xfer->hc, xfer->buffer);
+    }
     usbhc_release(xfer->hc, xfer->setup_buffer);
     g_free(xfer->td);
     g_free(xfer->td_length);

@@ -167,6 +167,7 @@ struct UsbHcTransfer {
     uint32_t length;            /* of the data stage */
     uint32_t actual;
     uint8_t *data;              /* OUT: a copy; IN: filled on completion */
+    bool foreign;               /* the buffer is not ours */
     /* for the drivers */
     uint64_t buffer;
     uint64_t setup_buffer;
@@ -235,6 +236,9 @@ UsbHcStatus usbhc_clear_halt(UsbHcEndpoint *ep);
 /* @data of an OUT is copied; for an IN it may be NULL. */
 UsbHcTransfer *usbhc_submit(UsbHcEndpoint *ep, const void *data,
                             uint32_t length);
+/* The data stage is at @buffer, which may be anything but memory. */
+UsbHcTransfer *usbhc_submit_at(UsbHcEndpoint *ep, uint64_t buffer,
+                               uint32_t length);
 UsbHcTransfer *usbhc_submit_control(UsbHcDevice *dev, const uint8_t *setup,
                                     const void *data);
 UsbHcStatus usbhc_wait(UsbHcTransfer *xfer);
