@@ -82,8 +82,9 @@ class Device(Fuzzer):
         self.case, self.seconds = case, seconds
 
     def qtest(self, controllers, environment):
-        arguments = [word for name in controllers
-                     for word in ('-p', f'{mutants.ARCH}/usb-remote/{name}/{self.case}')]
+        names = [f'{mutants.ARCH}/usb-remote/{name}/{self.case}'
+                 for name in controllers]
+        arguments = [word for name in names for word in ('-p', name)]
         suite, = suites.qtests(
             'fuzz', bases.chosen(), 'asan',
             ((suites.OWN_TEST[0], arguments, 0),),
@@ -165,6 +166,7 @@ class Python(Fuzzer):
 
 ALL = (
     Device('peer', 'peer-sends-anything', 'USB_REMOTE_FUZZ_SECONDS'),
+    Device('guest', 'guest-writes-anything', 'USB_REMOTE_FUZZ_SECONDS'),
     Codec('codec'),
     Python('python'),
 )

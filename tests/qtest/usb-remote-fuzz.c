@@ -121,8 +121,7 @@ static void save(Fuzz *f)
     g_autofree char *name = NULL;
 
     if (dir && *dir) {
-        name = g_strdup_printf("%s/%s-%s", dir, f->fuzzer->name,
-                               f->rig->drv->name);
+        name = g_strdup_printf("%s/input-%s", dir, f->rig->drv->name);
         g_assert_true(g_file_set_contents(name, (char *)f->program.bytes,
                                           f->program.size, NULL));
     }

@@ -122,5 +122,6 @@ void usb_remote_bench_add(void);
 void usb_remote_matrix_add(void);
 void usb_remote_migrate_add(void);
 void usb_remote_scenario_add(void);
+void usb_remote_fuzz_guest_add(void);
 
 #endif

@@ -33,5 +33,6 @@ int main(int argc, char **argv)
     usb_remote_matrix_add();
     usb_remote_migrate_add();
     usb_remote_scenario_add();
+    usb_remote_fuzz_guest_add();
     return g_test_run();
 }
