@@ -120,10 +120,11 @@ void remote_request_free(USBRemoteState *s, RemoteRequest *r)
 
 /*
  * How many bytes a new request of @ep may have, or -1 if there can be none
- * now.  Control needs no credit, so that a device whose endpoints are all
- * parked can still be talked to; it never has more than one request.  Half
- * of the credit is only for endpoints that have no request yet: a guest that
- * leaves reads waiting on one endpoint must not stop the others.
+ * now.  Half of the credit is only for endpoints that have no request yet: a
+ * guest that leaves reads waiting on one endpoint must not stop the others.
+ * Control is not asked for here.  It needs no credit, so that a device whose
+ * endpoints are all parked can still be talked to; it never has more than one
+ * request.
  */
 static int64_t remote_budget(USBRemoteState *s, RemoteEndpoint *ep)
 {
@@ -133,9 +134,6 @@ static int64_t remote_budget(USBRemoteState *s, RemoteEndpoint *ep)
 
     if (s->conn.state != REMOTE_OPEN) {
         return -1;
-    }
-    if (remote_is_control(ep)) {
-        return l->max_control;
     }
     if (ep->n_sent == 0 && s->n_in_flight < l->max_requests) {
         return MAX(left, MIN(half / REMOTE_ENDPOINTS,
