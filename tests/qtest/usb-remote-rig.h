@@ -112,6 +112,7 @@ void usb_remote_violation_add(void);
 void usb_remote_lifecycle_add(void);
 void usb_remote_transfer_add(void);
 void usb_remote_cancel_add(void);
+void usb_remote_coverage_add(void);
 void usb_remote_credit_add(void);
 void usb_remote_machine_add(void);
 void usb_remote_fuzz_peer_add(void);

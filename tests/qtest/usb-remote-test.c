@@ -23,6 +23,7 @@ int main(int argc, char **argv)
     usb_remote_lifecycle_add();
     usb_remote_transfer_add();
     usb_remote_cancel_add();
+    usb_remote_coverage_add();
     usb_remote_credit_add();
     usb_remote_machine_add();
     usb_remote_fuzz_peer_add();
