@@ -144,8 +144,9 @@ def asan():
 
 def coverage():
     """What "make coverage" counts the lines of."""
-    yield from qtests('coverage', bases.chosen(), 'asan', (OWN_TEST,),
-                      SANITIZERS)
+    base = bases.chosen()
+    yield from qtests('coverage', base, 'asan',
+                      own_tests(base, 'asan', SANITIZERS), SANITIZERS)
 
 
 def guest():
