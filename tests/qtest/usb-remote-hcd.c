@@ -275,7 +275,10 @@ static void more_packets_than_a_frame_holds(const void *opaque)
     rig_free(rig);
 }
 
-/* In the ED: the controller makes no headway, or gives up. */
+/*
+ * In the ED: the controller makes no headway, gives up, or hands the device
+ * a SETUP of no bytes, by its version.
+ */
 static void packets_of_no_bytes(const void *opaque)
 {
     static const uint8_t setup[8] = { 0x80, 8, 0, 0, 0, 0, 1, 0 };
@@ -285,7 +288,7 @@ static void packets_of_no_bytes(const void *opaque)
     change32(rig->hc, rig->dev->ep0->head, 0x7ff << 16, 0);
     xfer = usbhc_submit_control(rig->dev, setup, NULL);
     rig_run(rig, 3);
-    g_assert_cmpint(xfer->status, ==, USBHC_PENDING);
+    g_assert_cmpint(xfer->status, !=, USBHC_OK);
     usbhc_transfer_free(xfer);
     rig_free(rig);
 }
