@@ -351,7 +351,7 @@ static void device_del_in_a_burst(const void *opaque)
     Rig *rig = rig_new_plugged(opaque);
     int round, i;
 
-    for (round = 0; round < 10; round++) {
+    for (round = 0; round < 3; round++) {
         UsbHcTransfer *xfer = usbhc_submit(rig->bulk_in, NULL, 64);
 
         flood(rig->peer);
