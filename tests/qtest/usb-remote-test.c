@@ -35,5 +35,6 @@ int main(int argc, char **argv)
     usb_remote_migrate_add();
     usb_remote_scenario_add();
     usb_remote_fuzz_guest_add();
+    usb_remote_stream_add();
     return g_test_run();
 }

@@ -16,6 +16,9 @@
 #define TRBS            256             /* in a ring, the last one a link */
 #define TRB_BYTES       16
 #define TRB_MAX         65536           /* bytes of data in one TRB */
+#define STREAMS         256             /* with the reserved one */
+#define STREAM_BYTES    16              /* of a stream context */
+#define STREAM_PRIMARY  (1 << 1)        /* its type: a ring of its own */
 #define TRB_LENGTH_MASK 0x1ffff         /* and what would fit */
 #define SEGMENT_BYTES   65536           /* the largest ring segment */
 #define EVENTS_READ     8               /* at a time */
@@ -443,6 +446,20 @@ static unsigned exponent(const UsbHcEndpoint *ep)
     return n;
 }
 
+/* MaxPStreams and, as the array is all there is, LSA */
+static uint32_t stream_bits(const UsbHcEndpoint *ep)
+{
+    uint32_t n = 1;
+
+    if (!ep->streams) {
+        return 0;
+    }
+    while ((2u << n) <= ep->streams) {
+        n++;
+    }
+    return (n << 10) | (1 << 15);
+}
+
 /* Slot context and one endpoint context of the input context */
 static void fill_input(UsbHcEndpoint *ep)
 {
@@ -458,8 +475,9 @@ static void fill_input(UsbHcEndpoint *ep)
     };
     uint32_t type = types[ep->type] + (ep->address & 0x80 ? 4 : 0);
     uint32_t endpoint[5] = {
-        exponent(ep) << 16, (3 << 1) | (type << 3) | (ep->mps << 16),
-        ep->head | 1, ep->head >> 32, ep->mps
+        (exponent(ep) << 16) | stream_bits(ep),
+        (3 << 1) | (type << 3) | (ep->mps << 16),
+        ep->head | !ep->streams, ep->head >> 32, ep->mps
     };
 
     usbhc_write32(dev->hc, in, control, 2);
@@ -506,10 +524,43 @@ static uint32_t ep_target(const UsbHcEndpoint *ep)
     return (ep->dev->slot << 24) | (epid_of(ep) << 16);
 }
 
+/* The endpoint's context leads to an array, and that to the rings. */
+static void streams_open(UsbHcEndpoint *ep)
+{
+    UsbHc *hc = ep->dev->hc;
+    unsigned i;
+
+    ep->head = usbhc_alloc(hc, STREAMS * STREAM_BYTES);
+    ep->stream = g_new0(UsbHcRing, ep->streams + 1);
+    for (i = 1; i <= ep->streams; i++) {
+        uint32_t context[2];
+
+        ep->stream[i].base = ring_alloc(hc);
+        ep->stream[i].cycle = true;
+        context[0] = ep->stream[i].base | STREAM_PRIMARY | 1;
+        context[1] = ep->stream[i].base >> 32;
+        usbhc_write32(hc, ep->head + i * STREAM_BYTES, context, 2);
+    }
+}
+
+static void streams_close(UsbHcEndpoint *ep)
+{
+    unsigned i;
+
+    for (i = 1; i <= ep->streams; i++) {
+        usbhc_release(ep->dev->hc, ep->stream[i].base);
+    }
+    g_free(ep->stream);
+}
+
 static void xhci_ep_open(UsbHcEndpoint *ep)
 {
-    ep->head = ring_alloc(ep->dev->hc);
-    ep->cycle = true;
+    if (ep->streams) {
+        streams_open(ep);
+    } else {
+        ep->head = ring_alloc(ep->dev->hc);
+        ep->cycle = true;
+    }
     if (ep->address) {
         fill_input(ep);
         g_assert_cmpint(command(ep->dev->hc, ep->dev->context[0], 0,
@@ -530,6 +581,7 @@ static void xhci_ep_close(UsbHcEndpoint *ep)
     } else if (ep->dev->slot) {
         command(hc, 0, 0, TRB(STOP_ENDPOINT) | ep_target(ep));
     }
+    streams_close(ep);
     usbhc_release(hc, ep->head);
 }
 
@@ -547,30 +599,61 @@ void usbhc_xhci_stop(UsbHcEndpoint *ep)
     command(ep->dev->hc, 0, 0, TRB(STOP_ENDPOINT) | ep_target(ep));
 }
 
+/* The oldest pending transfer; of one stream, if the endpoint has them. */
+static UsbHcTransfer *oldest(UsbHcEndpoint *ep, unsigned stream)
+{
+    GList *l;
+
+    for (l = ep->transfers.head; l; l = l->next) {
+        if (((UsbHcTransfer *)l->data)->stream == stream) {
+            return l->data;
+        }
+    }
+    return NULL;
+}
+
+/* Stream 0 is the ring of an endpoint that has none. */
+static unsigned first_stream(const UsbHcEndpoint *ep)
+{
+    return ep->streams ? 1 : 0;
+}
+
 void usbhc_xhci_ring(UsbHcEndpoint *ep)
 {
-    if (!g_queue_is_empty(&ep->transfers)) {
-        ring_doorbell(ep->dev->hc, ep->dev->slot, epid_of(ep));
+    unsigned i;
+
+    for (i = first_stream(ep); i <= ep->streams; i++) {
+        if (oldest(ep, i)) {
+            ring_doorbell(ep->dev->hc, ep->dev->slot, epid_of(ep) | (i << 16));
+        }
     }
 }
 
-static void move_dequeue(UsbHcEndpoint *ep, uint64_t addr, bool cycle)
+static void move_dequeue(UsbHcEndpoint *ep, unsigned stream, uint64_t addr,
+                         bool cycle)
 {
-    command(ep->dev->hc, addr | cycle, 0, TRB(SET_DEQUEUE) | ep_target(ep));
+    command(ep->dev->hc, addr | (stream ? STREAM_PRIMARY : 0) | cycle,
+            stream << 16, TRB(SET_DEQUEUE) | ep_target(ep));
 }
 
 /* Where the oldest pending transfer starts, or the next one will */
 static void set_dequeue(UsbHcEndpoint *ep)
 {
-    UsbHcTransfer *first = g_queue_peek_head(&ep->transfers);
-    uint64_t addr = ep->head + ep->index * TRB_BYTES;
-    bool cycle = ep->cycle;
+    unsigned i;
 
-    if (first) {
-        addr = first->td[0];
-        cycle = usbhc_get32(ep->dev->hc, addr + 12) & TRB_CYCLE;
+    for (i = first_stream(ep); i <= ep->streams; i++) {
+        UsbHcTransfer *first = oldest(ep, i);
+        uint64_t addr = i ? ep->stream[i].base +
+                            ep->stream[i].index * TRB_BYTES
+                          : ep->head + ep->index * TRB_BYTES;
+        bool cycle = i ? ep->stream[i].cycle : ep->cycle;
+
+        if (first) {
+            addr = first->td[0];
+            cycle = usbhc_get32(ep->dev->hc, addr + 12) & TRB_CYCLE;
+        }
+        move_dequeue(ep, i, addr, cycle);
     }
-    move_dequeue(ep, addr, cycle);
 }
 
 void usbhc_xhci_restart(UsbHcEndpoint *ep)
@@ -630,7 +713,7 @@ static void unlink_transfer(UsbHcTransfer *xfer)
     if (xfer->hc->unlink != USBHC_UNLINK_NOOP) {
         skip_over(xfer);
     } else if (stopped_within(xfer)) {
-        move_dequeue(xfer->ep, last + TRB_BYTES,
+        move_dequeue(xfer->ep, 0, last + TRB_BYTES,
                      usbhc_get32(xfer->hc, last + 12) & TRB_CYCLE);
     } else {
         make_noops(xfer);
@@ -684,6 +767,20 @@ static void queue_control(UsbHcTransfer *xfer)
                          (in && xfer->length ? 0 : TRB_DIR_IN));
 }
 
+static uint64_t normal_put(UsbHcTransfer *xfer, uint64_t parameter,
+                           uint32_t status, uint32_t control)
+{
+    UsbHcEndpoint *ep = xfer->ep;
+    UsbHcRing *ring;
+
+    if (!xfer->stream) {
+        return ep_put(ep, parameter, status, control);
+    }
+    ring = &ep->stream[xfer->stream];
+    return ring_put(xfer->hc, ring->base, &ring->index, &ring->cycle,
+                    parameter, status, control);
+}
+
 static void queue_normal(UsbHcTransfer *xfer)
 {
     uint32_t i, type = xfer->ep->type == USBHC_ISO ? ISOCH : NORMAL;
@@ -692,9 +789,9 @@ static void queue_normal(UsbHcTransfer *xfer)
     for (i = 0; i < xfer->tds; i++) {
         uint32_t last = i == xfer->tds - 1 ? TRB_IOC : TRB_CHAIN;
 
-        xfer->td[i] = ep_put(xfer->ep, at, xfer->td_length[i],
-                             TRB(i ? NORMAL : type) | TRB_ISP | last |
-                             (type == ISOCH ? 1u << 31 : 0));
+        xfer->td[i] = normal_put(xfer, at, xfer->td_length[i],
+                                 TRB(i ? NORMAL : type) | TRB_ISP | last |
+                                 (type == ISOCH ? 1u << 31 : 0));
         at += xfer->td_length[i];
     }
 }
@@ -869,6 +966,7 @@ const UsbHcDriver usbhc_xhci = {
     .max_transfer = 8 * TRB_MAX,
     .max_control_out = 4096,
     .pipelined = true,
+    .max_streams = STREAMS - 1,
     .start = xhci_start,
     .stop = xhci_stop,
     .ports = xhci_ports,

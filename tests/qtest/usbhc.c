@@ -277,7 +277,7 @@ void usbhc_wait_disconnect(UsbHc *hc, unsigned port)
 /* Devices */
 
 static UsbHcEndpoint *ep_new(UsbHcDevice *dev, uint8_t address, UsbHcType type,
-                             uint16_t mps, uint8_t interval)
+                             uint16_t mps, uint8_t interval, unsigned streams)
 {
     UsbHcEndpoint *ep = g_new0(UsbHcEndpoint, 1);
 
@@ -286,6 +286,7 @@ static UsbHcEndpoint *ep_new(UsbHcDevice *dev, uint8_t address, UsbHcType type,
     ep->type = type;
     ep->mps = mps;
     ep->interval = interval;
+    ep->streams = streams;
     g_queue_init(&ep->transfers);
     dev->endpoints = g_slist_prepend(dev->endpoints, ep);
     dev->hc->drv->ep_open(ep);
@@ -301,7 +302,7 @@ static UsbHcDevice *device_new(UsbHc *hc, unsigned port, UsbHcSpeed speed)
     dev->port = port;
     dev->speed = speed;
     hc->devices = g_slist_prepend(hc->devices, dev);
-    dev->ep0 = ep_new(dev, 0, USBHC_CONTROL, mps[speed], 0);
+    dev->ep0 = ep_new(dev, 0, USBHC_CONTROL, mps[speed], 0, 0);
     return dev;
 }
 
@@ -423,7 +424,15 @@ void usbhc_close(UsbHcDevice *dev)
 UsbHcEndpoint *usbhc_ep(UsbHcDevice *dev, uint8_t address, UsbHcType type,
                         uint16_t mps, uint8_t interval)
 {
-    return ep_new(dev, address, type, mps, interval);
+    return ep_new(dev, address, type, mps, interval, 0);
+}
+
+UsbHcEndpoint *usbhc_ep_streams(UsbHcDevice *dev, uint8_t address,
+                                uint16_t mps, unsigned streams)
+{
+    g_assert_cmpint(streams, >=, 1);
+    g_assert_cmpint(streams, <=, dev->hc->drv->max_streams);
+    return ep_new(dev, address, USBHC_BULK, mps, 0, streams);
 }
 
 void usbhc_ep_recover(UsbHcEndpoint *ep)
@@ -471,6 +480,18 @@ UsbHcTransfer *usbhc_submit(UsbHcEndpoint *ep, const void *data,
 {
     UsbHcTransfer *xfer = transfer_new(ep, data, length);
 
+    transfer_start(xfer);
+    return xfer;
+}
+
+UsbHcTransfer *usbhc_submit_stream(UsbHcEndpoint *ep, uint16_t stream,
+                                   const void *data, uint32_t length)
+{
+    UsbHcTransfer *xfer = transfer_new(ep, data, length);
+
+    g_assert_cmpint(stream, >=, 1);
+    g_assert_cmpint(stream, <=, ep->streams);
+    xfer->stream = stream;
     transfer_start(xfer);
     return xfer;
 }

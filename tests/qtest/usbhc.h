@@ -84,6 +84,7 @@ struct UsbHcDriver {
     uint32_t max_control_out;   /* bytes of a data stage */
     bool pipelined;             /* several packets in flight at once */
     bool sends_set_address;     /* as a request; xHCI does it by itself */
+    unsigned max_streams;       /* of a bulk endpoint; 0: has none */
 
     UsbHcHw *(*start)(UsbHc *hc);
     void (*stop)(UsbHc *hc);
@@ -133,12 +134,20 @@ struct UsbHcDevice {
     GSList *endpoints;          /* ep0 too */
 };
 
+/* xHCI: a transfer ring, as far as it is filled */
+typedef struct UsbHcRing {
+    uint64_t base;
+    uint32_t index;
+    bool cycle;
+} UsbHcRing;
+
 struct UsbHcEndpoint {
     UsbHcDevice *dev;
     uint8_t address;
     UsbHcType type;
     uint16_t mps;
     uint8_t interval;           /* bInterval */
+    unsigned streams;           /* their ids are 1 to this; 0: none */
     bool halted;
     GQueue transfers;           /* pending ones, oldest first */
     GSList *finished;           /* done, not freed yet */
@@ -149,6 +158,7 @@ struct UsbHcEndpoint {
     bool cycle;
     bool toggle;
     bool stopped;
+    UsbHcRing *stream;          /* by stream id */
     /* xHCI: what a case may ask for */
     uint32_t trb_bytes;         /* cut transfers into TRBs of this size */
     bool noop;                  /* submit No-op TRBs */
@@ -163,6 +173,7 @@ struct UsbHcTransfer {
     UsbHc *hc;
     UsbHcEndpoint *ep;          /* NULL once it is closed */
     UsbHcStatus status;
+    uint16_t stream;            /* id, 0 for none */
     uint8_t setup[8];
     uint32_t length;            /* of the data stage */
     uint32_t actual;
@@ -228,6 +239,10 @@ UsbHcEndpoint *usbhc_ep(UsbHcDevice *dev, uint8_t address, UsbHcType type,
                         uint16_t mps, uint8_t interval);
 void usbhc_ep_close(UsbHcEndpoint *ep);
 
+/* A bulk endpoint with @streams streams, at most the driver's max_streams */
+UsbHcEndpoint *usbhc_ep_streams(UsbHcDevice *dev, uint8_t address,
+                                uint16_t mps, unsigned streams);
+
 /* As a guest does after a STALL, without the request to the device. */
 void usbhc_ep_recover(UsbHcEndpoint *ep);
 /* And with it: CLEAR_FEATURE(ENDPOINT_HALT). */
@@ -236,6 +251,8 @@ UsbHcStatus usbhc_clear_halt(UsbHcEndpoint *ep);
 /* @data of an OUT is copied; for an IN it may be NULL. */
 UsbHcTransfer *usbhc_submit(UsbHcEndpoint *ep, const void *data,
                             uint32_t length);
+UsbHcTransfer *usbhc_submit_stream(UsbHcEndpoint *ep, uint16_t stream,
+                                   const void *data, uint32_t length);
 /* The data stage is at @buffer, which may be anything but memory. */
 UsbHcTransfer *usbhc_submit_at(UsbHcEndpoint *ep, uint64_t buffer,
                                uint32_t length);
