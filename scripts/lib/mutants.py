@@ -10,9 +10,7 @@ import os
 import re
 import subprocess
 import tempfile
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -131,7 +129,8 @@ class Program:
 
     def __init__(self, base, flavour):
         self.base, self.flavour = base, flavour
-        self.names = self.listed()
+        self.names = [path[len(ARCH):] for path in
+                      suites.case_paths(self.suite('list', ()))]
 
     def suite(self, label, arguments, **environment):
         if self.flavour == 'asan':
@@ -141,14 +140,6 @@ class Program:
                                environment)
         return suite
 
-    def listed(self):
-        suite = self.suite('list', ('-l',))
-        run = subprocess.run(
-            suite.command, cwd=suite.folder, text=True, check=True,
-            env={**os.environ, **suite.environment}, stdout=subprocess.PIPE)
-        return [line[len(ARCH):] for line in run.stdout.splitlines()
-                if line.startswith(f'{ARCH}/')]
-
     def known(self, names):
         for name in names:
             if name not in self.names:
@@ -157,65 +148,44 @@ class Program:
     def search(self, label, names):
         """Run cases side by side until one fails: (case, how), or None."""
         self.known(names)
+        search = Search()
+        # what dead cases leave behind goes with the folder
         with tempfile.TemporaryDirectory(prefix='mutants-') as folder:
-            return Search(self, label, folder).run(names)
+            search.run([self.suite(f'{label}{name}', ('-p', ARCH + name),
+                                   TMPDIR=folder) for name in names])
+        return search.found
 
 
-class Search:
+class Search(runner.SideBySide):
     """A run of cases that ends with the first failure."""
 
-    def __init__(self, program, label, folder):
-        self.program, self.label = program, label
-        self.folder = folder        # for what dead cases leave behind
-        self.lock = threading.Lock()
-        self.running = set()
-        self.found = None
-        self.over = False
+    def __init__(self):
+        super().__init__(sorted(os.sched_getaffinity(0)))
+        self.found = None       # (case, how)
 
-    def run(self, names):
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            jobs = [pool.submit(self.case, name) for name in names]
-            try:
-                for job in jobs:
-                    job.result()
-            finally:
-                self.end()
-        return self.found
-
-    def case(self, name):
-        """Run one case, unless the search is over."""
-        suite = self.program.suite(f'{self.label}{name}',
-                                   ('-p', ARCH + name), TMPDIR=self.folder)
-        run = runner.SuiteRun(suite, out=lambda line: None)
+    def one(self, suite):
+        run = self.supervised(suite, lambda line: None)
+        if not run:
+            return runner.Totals()
         with self.lock:
-            if self.over:
-                return
-            self.running.add(run)
-        totals = run.run()
-        with self.lock:
-            self.running.remove(run)
-            if totals.failed and not self.over:
-                self.found = name, how(run)
-                self.cut_short()
-            else:
-                run.output.unlink()
-                run.errors.unlink()
-
-    def cut_short(self):
-        self.over = True
-        for run in self.running:
-            run.cut_short()
-
-    def end(self):
-        with self.lock:
-            self.cut_short()
+            found = run.totals.failed and not self.over
+            if found:
+                name = suite.command[-1][len(ARCH):]
+                self.found, self.over = (name, how(run)), True
+        if found:
+            self.end()
+        else:
+            run.output.unlink()
+            run.errors.unlink()
+        return run.totals
 
 
 def how(run):
     """In a few words, how a case failed."""
     if run.late:
         return f'not done after {run.suite.seconds} s'
-    died = re.search(r'QEMU death from .*', run.errors.read_text(errors='replace'))
+    died = re.search('QEMU death from .*',
+                     run.errors.read_text(errors='replace'))
     text = run.reader.bailed or died and died[0] or run.reader.complaint()
     return re.sub(r'^ERROR:\S*?([^/:]+:\d+):', r'\1: ', text or 'it says so')
 

@@ -181,21 +181,31 @@ class SideBySide:
         with self.lock:
             say(text)
 
+    def supervised(self, suite, out):
+        """Run a suite on a processor of its own; None if all is over."""
+        processor = self.free.get()
+        run = SuiteRun(suite, out, processor)
+        try:
+            with self.lock:
+                if self.over:
+                    return None
+                self.running.add(run)
+            run.run()
+            return run
+        finally:
+            with self.lock:
+                self.running.discard(run)
+            self.free.put(processor)
+
     def one(self, suite):
         """Run a suite; what it has to say comes in one piece in the end."""
-        processor = self.free.get()
         said = []
-        run = SuiteRun(suite, said.append, processor)
-        with self.lock:
-            if self.over:
-                return run.totals
-            self.running.add(run)
         self.tell(f'{suite.name} ...')
         try:
-            return run.run()
+            run = self.supervised(suite, said.append)
         finally:
-            self.free.put(processor)
             self.tell('\n'.join(said[1:]))     # the first is said already
+        return run.totals if run else Totals()
 
     def end(self):
         with self.lock:

@@ -23,9 +23,9 @@ HEAD = 'A fault.\n\n'
 # A test program: its cases read what was "built" in its folder
 PROGRAM = '''\
 #!/bin/sh
-case "$3 $4" in
+case "$1 $4" in
 '-l ') printf '/x86_64/t/%s\\n' first second hangs; exit;;
-'-p /x86_64/t/hangs') grep -q hang dev-remote.c && sleep 9;;
+'--tap /x86_64/t/hangs') grep -q hang dev-remote.c && sleep 9;;
 esac
 if grep -qx "fault in ${4#/x86_64/t/}" dev-remote.c; then
     echo 'Bail out! ERROR:../x/t.c:7:fn: oh'
