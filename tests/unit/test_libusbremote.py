@@ -30,7 +30,7 @@ from usbremote.session import (Addressed, BusReset, Cancelled, Closed,
 from usbremote.setup import Setup
 from usbremote.testing import QemuSession
 
-SEEDS = 150         # random lives that both sessions are led through
+SEEDS = 60         # random lives that both sessions are led through
 STEPS = 60
 OPENING = Preamble().encode() + Hello(name="QEMU", device_id="usb0",
                                       select="x").encode()
