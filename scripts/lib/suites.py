@@ -30,6 +30,7 @@ SANITIZERS = {
     'UBSAN_OPTIONS': 'print_stacktrace=1:halt_on_error=1:abort_on_error=1',
     'USB_REMOTE_ROUNDS': '20000',       # they are slower here
 }
+SLOWER = 4          # with sanitizers; so much more time is given
 LEAKS = ROOT / 'tests/asan/leaks.supp'
 LEAK_FINDER = {
     **SANITIZERS,
@@ -119,6 +120,8 @@ def case_paths(suite):
 def own_tests(base, flavour, environment=None):
     """Our qtest program in parts, or all of it if its cases are unknown."""
     name, arguments, seconds = OWN_TEST
+    if flavour == 'asan':
+        seconds *= SLOWER
     suite, = qtests('list', base, flavour, [OWN_TEST], environment)
     return [(f'{name}:{part}',
              (*arguments, *(word for prefix in prefixes
