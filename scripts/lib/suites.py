@@ -66,9 +66,9 @@ def script(name, *arguments):
 
 
 def unit():
-    yield Suite('unit/python', script('unittest-tap', 'tests/unit'), 300,
+    yield Suite('unit/python', script('unittest-tap', 'tests/unit'), 600,
                 environment={'PYTHONPATH': str(ROOT / 'python')})
-    yield Suite('unit/scripts', script('unittest-tap', 'scripts/tests'), 120)
+    yield Suite('unit/scripts', script('unittest-tap', 'scripts/tests'), 400)
     yield Suite('unit/guest-tools',
                 script('unittest-tap', 'tests/guest/selftest'), 120)
     yield Suite('unit/static', script('check-static'), 300)
