@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -499,21 +500,24 @@ class Installed(unittest.TestCase):
                 sock, _ = server.accept()
         if how == "listen":     # in place of the dead socket of before
             process = self.start(how, f"unix:{path}")
-            sock = self.connected(path)
+            sock = self.connected(path, process)
         self.addCleanup(sock.close)
         qemu = SocketQemu(sock)
         self.addCleanup(path.unlink)
         return qemu, process
 
-    def connected(self, path):
-        """A connection once somebody listens; the test's limit is its end."""
-        while True:
+    def connected(self, path, process):
+        """A connection to the echo, once it has replaced the dead socket."""
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            self.assertIsNone(process.poll(), "the echo has ended")
             sock = socket.socket(socket.AF_UNIX)
             try:
                 sock.connect(str(path))
                 return sock
-            except ConnectionRefusedError:
+            except (ConnectionRefusedError, FileNotFoundError):
                 sock.close()
+        self.fail("the echo does not listen")
 
     def test_its_own_programs_compile_everywhere(self):
         for compiler in COMPILERS:
