@@ -119,17 +119,11 @@ static void chardev_change_in_flight(const void *opaque)
     UsbHcTransfer *xfer = usbhc_submit(rig->bulk_in, NULL, 64);
 
     peer_expect_free(rig->peer, USB_REMOTE_MSG_SUBMIT);
-    qtest_qmp_assert_success(rig->qts,
-        "{ 'execute': 'chardev-change', 'arguments': { 'id': 'c0', "
-        "'backend': { 'type': 'socket', 'data': { 'addr': { 'type': 'unix', "
-        "'data': { 'path': %s } }, 'server': true, 'wait': false } } } }",
-        other);
+    rig_chardev_change(rig, other);
     peer_expect_eof(rig->peer);
     rig_expect_unplugged(rig);
     usbhc_transfer_free(xfer);
     rig_unplug_guest(rig);
-    g_free(rig->path);
-    rig->path = g_strdup(other);
     rig_connect(rig);
     rig_plug(rig);
     rig_free(rig);
@@ -223,16 +217,16 @@ static void chardev_as_client_reconnects(const void *opaque)
 
 static Rig *rig_behind_hub(const UsbHcDriver *drv, UsbHcDevice **hub)
 {
-    Rig *rig = rig_new_bare(drv, "-device usb-hub,id=hub,bus=hc.0,port=1");
+    Rig *rig = rig_new_bare(drv, NULL);
 
+    rig_hub_add(rig);
     *hub = usbhc_attach(rig->hc);
     usbhc_control(*hub, 0, 9, 1, 0, NULL, 0, NULL);
-    qtest_qmp_device_add(rig->qts, "usb-remote", "dev0",
-                         "{ 'bus': 'hc.0', 'port': '1.3', 'chardev': 'c0' }");
+    rig_device_add_behind_hub(rig);
     rig->speeds = 1 << USBHC_FULL;
     rig_connect(rig);
     peer_attach(rig->peer, rig->speeds);
-    rig->dev = usbhc_attach_behind(*hub, 3);
+    rig->dev = usbhc_attach_behind(*hub, RIG_HUB_PORT);
     rig_configure(rig);
     return rig;
 }

@@ -6,11 +6,13 @@
 
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
+#include "qemu/cutils.h"
 #include "qobject/qdict.h"
 #include "usb-remote-rig.h"
 
-#define FRAME_MS    1
+#define FRAME_MS        1
 #define HANG_S      60          /* real time, for what QEMU answers at once */
+#define DEFAULT_SEED    3
 
 const UsbHcDriver *const rig_drivers[4] = {
     &usbhc_xhci, &usbhc_uhci, &usbhc_ohci, &usbhc_ehci
@@ -285,6 +287,39 @@ void rig_device_add(Rig *rig)
                          "{ 'bus': 'hc.0', 'chardev': 'c0' }");
 }
 
+void rig_hmp(Rig *rig, const char *command)
+{
+    g_autofree char *answer = qtest_hmp(rig->qts, "%s", command);
+
+    g_assert_cmpstr(answer, ==, "");
+}
+
+void rig_hub_add(Rig *rig)
+{
+    qtest_qmp_device_add(rig->qts, "usb-hub", "hub",
+                         "{ 'bus': 'hc.0', 'port': '1' }");
+}
+
+void rig_device_add_behind_hub(Rig *rig)
+{
+    g_autofree char *port = g_strdup_printf("1.%d", RIG_HUB_PORT);
+
+    qtest_qmp_device_add(rig->qts, "usb-remote", "dev0",
+                         "{ 'bus': 'hc.0', 'port': %s, 'chardev': 'c0' }",
+                         port);
+}
+
+void rig_chardev_change(Rig *rig, const char *path)
+{
+    qtest_qmp_assert_success(rig->qts,
+        "{ 'execute': 'chardev-change', 'arguments': { 'id': 'c0', "
+        "'backend': { 'type': 'socket', 'data': { 'addr': { 'type': 'unix', "
+        "'data': { 'path': %s } }, 'server': true, 'wait': false } } } }",
+        path);
+    g_free(rig->path);
+    rig->path = g_strdup(path);
+}
+
 void rig_stop(Rig *rig)
 {
     qtest_qmp_assert_success(rig->qts, "{ 'execute': 'stop' }");
@@ -398,14 +433,39 @@ PeerMessage *rig_submit(Rig *rig, uint8_t endpoint)
     return m;
 }
 
-void rig_fill(uint8_t *buf, size_t size, uint32_t seed)
+uint32_t rig_seed(void)
 {
+    const char *text = getenv("QTEST_SEED");
+    unsigned seed = DEFAULT_SEED;
+
+    if (text && *text && qemu_strtoui(text, NULL, 0, &seed) < 0) {
+        g_error("QTEST_SEED=%s: not a number", text);
+    }
+    return seed;
+}
+
+void rig_fill(uint8_t *buf, size_t size, uint32_t salt)
+{
+    uint32_t state = salt ^ rig_seed() * 2654435761u;
     size_t i;
 
     for (i = 0; i < size; i++) {
-        seed = seed * 1103515245 + 12345;
-        buf[i] = seed >> 16;
+        state = state * 1103515245 + 12345;
+        buf[i] = state >> 16;
     }
+}
+
+void rig_shuffle(uint8_t *order, unsigned n)
+{
+    GRand *rand = g_rand_new_with_seed(rig_seed());
+    unsigned i, at;
+
+    for (i = 0; i < n; i++) {
+        at = g_rand_int_range(rand, 0, i + 1);
+        order[i] = order[at];
+        order[at] = i;
+    }
+    g_rand_free(rand);
 }
 
 /* Traffic */

@@ -10,6 +10,11 @@
 #include "usbhc.h"
 #include "usb-remote-peer.h"
 
+/* What rig_device_add() and rig_device_add_behind_hub() do, for HMP */
+#define RIG_ADD             "device_add usb-remote,id=dev0,bus=hc.0,chardev=c0"
+#define RIG_ADD_BEHIND_HUB  RIG_ADD ",port=1.3"
+#define RIG_HUB_PORT        3
+
 typedef struct Rig {
     const UsbHcDriver *drv;
     QTestState *qts;
@@ -49,6 +54,12 @@ void rig_until(Rig *rig, bool (*done)(Rig *rig), const char *what);
 bool rig_qom_bool(Rig *rig, const char *property);
 uint64_t rig_qom_number(Rig *rig, const char *property);
 void rig_device_add(Rig *rig);
+void rig_hmp(Rig *rig, const char *command);    /* that says nothing */
+/* A hub at the controller's first port, and the device behind it */
+void rig_hub_add(Rig *rig);
+void rig_device_add_behind_hub(Rig *rig);
+/* The chardev becomes another one, which listens at @path. */
+void rig_chardev_change(Rig *rig, const char *path);
 void rig_stop(Rig *rig);
 void rig_cont(Rig *rig);
 void rig_migrate(Rig *rig, const char *uri);   /* until it has completed */
@@ -64,8 +75,12 @@ size_t rig_rss(Rig *rig);                   /* bytes */
 /* The next SUBMIT of that endpoint */
 PeerMessage *rig_submit(Rig *rig, uint8_t endpoint);
 void rig_remove_dir(const char *path);
-/* Numbers that look like no others with another seed */
-void rig_fill(uint8_t *buf, size_t size, uint32_t seed);
+/* QTEST_SEED, or always the same without it: make check is no lottery. */
+uint32_t rig_seed(void);
+/* Numbers that look like no others with another @salt or QTEST_SEED */
+void rig_fill(uint8_t *buf, size_t size, uint32_t salt);
+/* 0 .. @n-1 in an order that the seed chooses */
+void rig_shuffle(uint8_t *order, unsigned n);
 
 /*
  * Whole transfers with both ends checked.  The peer of an IN gives @given

@@ -518,14 +518,15 @@ static void collect(Rig *rig, PeerMessage **m, unsigned n, uint8_t endpoint)
 
 static void out_of_order_in(const void *opaque)
 {
-    static const uint8_t order[DEPTH] = { 7, 2, 0, 1, 5, 3, 6, 4 };
     Rig *rig = rig_new_plugged(opaque);
     uint32_t mps = rig->bulk_in->mps;
     g_autofree uint8_t *data = g_malloc(DEPTH * mps);
     UsbHcTransfer *xfer[DEPTH];
     PeerMessage *m[DEPTH];
+    uint8_t order[DEPTH];
     unsigned i;
 
+    rig_shuffle(order, DEPTH);
     rig_fill(data, DEPTH * mps, 3);
     for (i = 0; i < DEPTH; i++) {
         xfer[i] = usbhc_submit(rig->bulk_in, NULL, mps);
@@ -545,14 +546,15 @@ static void out_of_order_in(const void *opaque)
 
 static void out_of_order_out(const void *opaque)
 {
-    static const uint8_t order[DEPTH] = { 1, 0, 7, 6, 2, 4, 3, 5 };
     Rig *rig = rig_new_plugged(opaque);
     uint32_t mps = rig->bulk_out->mps;
     g_autofree uint8_t *data = g_malloc(DEPTH * mps);
     UsbHcTransfer *xfer[DEPTH];
     PeerMessage *m[DEPTH];
+    uint8_t order[DEPTH];
     unsigned i;
 
+    rig_shuffle(order, DEPTH);
     rig_fill(data, DEPTH * mps, 4);
     for (i = 0; i < DEPTH; i++) {
         xfer[i] = usbhc_submit(rig->bulk_out, data + i * mps, mps);

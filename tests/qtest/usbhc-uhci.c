@@ -170,12 +170,9 @@ static void free_tds(UsbHcTransfer *xfer)
 static void pause_queue(UsbHcEndpoint *ep)
 {
     UsbHc *hc = ep->dev->hc;
-    unsigned i;
 
     uhci_unlink(ep);
-    for (i = 0; i < MAX(hc->linger, 1); i++) {
-        qtest_clock_step(hc->qts, USBHC_FRAME_NS);
-    }
+    qtest_clock_step(hc->qts, MAX(hc->linger, 1) * (int64_t)USBHC_FRAME_NS);
 }
 
 static void uhci_ep_close(UsbHcEndpoint *ep)
