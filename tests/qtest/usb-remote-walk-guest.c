@@ -16,6 +16,7 @@
 #define SLOW_MAX        1024            /* a packet has 64 bytes */
 #define FAST_MAX        40000
 #define CONTROL_MAX     512
+#define FAULT_FRAMES    20              /* until an answer is seen */
 #define CONTROL_LARGE   4096
 
 /* Endpoints */
@@ -340,6 +341,22 @@ char *walk_guest_pending(Walk *w)
 /* Giving up */
 
 /*
+ * QEMU's xHCI carries out Stop Endpoint also on an endpoint that is halted:
+ * if that happened just before, the next doorbell runs the failed TD again,
+ * whose memory the guest may have given to somebody else.  So the fault has
+ * to be seen first.
+ */
+static void see_fault(Walk *w, WalkFlight *f)
+{
+    unsigned frames;
+
+    for (frames = 0; frames < FAULT_FRAMES && walk_fault_is_due(f->wep) &&
+                     f->xfer->status == USBHC_PENDING; frames++) {
+        rig_step(w->rig);
+    }
+}
+
+/*
  * Of a halted endpoint the drivers in usbhc*.c take nothing back: that would
  * set the queue going again.
  */
@@ -347,6 +364,9 @@ static void take_back(Walk *w, WalkFlight *f)
 {
     UsbHcEndpoint *ep = f->xfer->ep;
 
+    if (w->rig->drv == &usbhc_xhci) {
+        see_fault(w, f);
+    }
     if (ep && ep->halted) {
         usbhc_ep_recover(ep);
     }

@@ -114,7 +114,7 @@ static void check_credits(Walk *w, WalkEndpoint *wep, uint32_t length)
 }
 
 /* A fault that was given and not seen yet: the queue will begin anew. */
-static bool fault_is_due(const WalkEndpoint *wep)
+bool walk_fault_is_due(const WalkEndpoint *wep)
 {
     unsigned i, n = 0;
 
@@ -141,7 +141,7 @@ static WalkItem *check_out(Walk *w, WalkEndpoint *wep, const PeerMessage *m)
                   wep->name, length, data[0], data[1], data[2], offset,
                   item->count, item->length);
     }
-    if (!again && !wep->unsure && !fault_is_due(wep) &&
+    if (!again && !wep->unsure && !walk_fault_is_due(wep) &&
         item->count >= wep->loose &&
         (item->count < wep->at ||
          (item->count == wep->at && offset < wep->at_offset))) {

@@ -146,6 +146,7 @@ WalkAction walk_transfer, walk_burst, walk_control, walk_cancel,
 bool walk_peer_hook(Peer *peer, PeerMessage *m, void *opaque);
 void walk_peer_void(Walk *w);                   /* all requests are stale */
 void walk_peer_forget(Walk *w);                 /* a new connection */
+bool walk_fault_is_due(const WalkEndpoint *wep);
 void walk_peer_connect(Walk *w);
 bool walk_begin_sending(Walk *w);
 void walk_end_sending(Walk *w, bool deaf);      /* what the other returned */
