@@ -342,7 +342,8 @@ static void wait_now(UsbHcTransfer *xfer)
 
 /*
  * The same with one that waits for its interval: it is due, but the timer
- * that would start it comes a fraction of a microframe later.
+ * that would start it comes a fraction of a microframe later.  Nor does the
+ * endpoint's dequeue pointer move to it when the halted endpoint is stopped.
  */
 static void failing_bulk_on_an_interrupt_endpoint(const void *opaque)
 {
@@ -372,6 +373,8 @@ static void failing_bulk_on_an_interrupt_endpoint(const void *opaque)
     g_assert_cmpint(xfer[0]->status, ==, USBHC_STALL);
     rig_run(rig, 5);
     g_assert_cmpint(rig->peer->bulk_submits, ==, 3);
+    usbhc_xhci_stop(ep);
+    g_assert_cmphex(usbhc_xhci_dequeue(ep), ==, xfer[0]->td[0] | ep->cycle);
     for (i = 0; i < 4; i++) {
         usbhc_transfer_free(xfer[i]);
     }
@@ -414,6 +417,24 @@ static void events_cannot_ring_doorbells(const void *opaque)
     usbhc_xhci_set_events(rig->hc, usbhc_xhci_doorbells(rig->hc) - 4, 16);
     peer_answer_ok(rig->peer, m, NULL, 4);
     rig_until(rig, is_dead, "the controller has stopped");
+    rig_expect_log(rig, "Blocked re-entrant IO");
+    rig->hc->gone = true;
+    usbhc_ep_close(rig->bulk_out);
+    usbhc_transfer_free(xfer);
+    rig_free(rig);
+}
+
+/* And so would the interrupt that tells of the event. */
+static void interrupts_cannot_ring_doorbells(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+    UsbHcTransfer *xfer = usbhc_submit(rig->bulk_out, "data", 4);
+    PeerMessage *m = rig_submit(rig, PEER_BULK_OUT);
+
+    usbhc_xhci_prepare_disable(rig->dev);
+    usbhc_xhci_aim_msi(rig->hc, usbhc_xhci_doorbells(rig->hc));
+    peer_answer_ok(rig->peer, m, NULL, 4);
+    g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_OK);
     rig_expect_log(rig, "Blocked re-entrant IO");
     rig->hc->gone = true;
     usbhc_ep_close(rig->bulk_out);
@@ -493,6 +514,8 @@ void usb_remote_xhci_add(void)
             failing_bulk_on_an_interrupt_endpoint);
     rig_add(drv, "td-of-many-gigabytes-fails", td_of_many_gigabytes);
     rig_add(drv, "events-cannot-ring-doorbells", events_cannot_ring_doorbells);
+    rig_add(drv, "interrupts-cannot-ring-doorbells",
+            interrupts_cannot_ring_doorbells);
     rig_add(drv, "data-cannot-ring-doorbells", data_cannot_ring_doorbells);
     rig_add(drv, "full-event-ring-loses-events-only",
             full_event_ring_loses_events_only);

@@ -11,6 +11,7 @@
 
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
+#include "hw/pci/pci_regs.h"
 #include "usbhc.h"
 
 #define TRBS            256             /* in a ring, the last one a link */
@@ -30,12 +31,16 @@
 #define OP_DCBAAP       0x30
 #define OP_CONFIG       0x38
 #define OP_PORTSC(n)    (0x400 + 0x10 * (n))
+#define RT_IMAN         0x20
 #define RT_ERSTSZ       0x28
 #define RT_ERSTBA       0x30
 #define RT_ERDP         0x38
 
 #define CMD_RUN         (1 << 0)
 #define CMD_RESET       (1 << 1)
+#define CMD_INTE        (1 << 2)
+#define IMAN_IE         (1 << 1)
+#define ERDP_EHB        (1 << 3)        /* cleared by writing 1 */
 #define STS_DEAD        ((1 << 2) | (1 << 12))
 #define PORT_CCS        (1 << 0)
 #define PORT_PED        (1 << 1)
@@ -337,6 +342,24 @@ uint64_t usbhc_xhci_doorbells(UsbHc *hc)
     return hc->bar.addr + hc->hw->doorbell;
 }
 
+void usbhc_xhci_aim_msi(UsbHc *hc, uint64_t address)
+{
+    const uint32_t entry[4] = { address, address >> 32, 0, 0 };
+    uint8_t msix = qpci_find_capability(hc->pci, PCI_CAP_ID_MSIX, 0);
+    uint32_t table = qpci_config_readl(hc->pci, msix + PCI_MSIX_TABLE);
+    unsigned i;
+
+    g_assert_cmpint(table & PCI_MSIX_TABLE_BIR, ==, 0);
+    for (i = 0; i < G_N_ELEMENTS(entry); i++) {
+        qpci_io_writel(hc->pci, hc->bar, table + 4 * i, entry[i]);
+    }
+    qpci_config_writew(hc->pci, msix + PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE);
+    rt_write(hc, RT_ERDP, (hc->hw->event.base +
+                           hc->hw->event.index * TRB_BYTES) | ERDP_EHB);
+    qpci_io_writel(hc->pci, hc->bar, hc->hw->runtime + RT_IMAN, IMAN_IE);
+    op_write(hc, OP_USBCMD, CMD_RUN | CMD_INTE);
+}
+
 bool usbhc_xhci_is_dead(UsbHc *hc)
 {
     return op_read(hc, OP_USBSTS) & STS_DEAD;
@@ -569,6 +592,16 @@ static void xhci_ep_open(UsbHcEndpoint *ep)
     }
 }
 
+unsigned usbhc_xhci_configure(UsbHcEndpoint *a, UsbHcEndpoint *b)
+{
+    UsbHcDevice *dev = a->dev;
+    uint32_t control[2] = { 0, 1 | (1u << epid_of(a)) | (1u << epid_of(b)) };
+
+    usbhc_write32(dev->hc, dev->context[0], control, 2);
+    return command(dev->hc, dev->context[0], 0,
+                   TRB(CONFIGURE_ENDPOINT) | (dev->slot << 24));
+}
+
 static void xhci_ep_close(UsbHcEndpoint *ep)
 {
     UsbHc *hc = ep->dev->hc;
@@ -585,13 +618,23 @@ static void xhci_ep_close(UsbHcEndpoint *ep)
     usbhc_release(hc, ep->head);
 }
 
-uint64_t usbhc_xhci_dequeue(UsbHcEndpoint *ep)
+static uint64_t dequeue_at(UsbHc *hc, uint64_t addr)
 {
     uint32_t words[2];
 
-    usbhc_read32(ep->dev->hc, ep->dev->context[1] + 32 * epid_of(ep) + 8,
-                 words, 2);
+    usbhc_read32(hc, addr, words, 2);
     return words[0] | ((uint64_t)words[1] << 32);
+}
+
+uint64_t usbhc_xhci_dequeue(UsbHcEndpoint *ep)
+{
+    return dequeue_at(ep->dev->hc,
+                      ep->dev->context[1] + 32 * epid_of(ep) + 8);
+}
+
+static uint64_t stream_dequeue(UsbHcEndpoint *ep, unsigned stream)
+{
+    return dequeue_at(ep->dev->hc, ep->head + stream * STREAM_BYTES);
 }
 
 void usbhc_xhci_stop(UsbHcEndpoint *ep)
@@ -618,13 +661,18 @@ static unsigned first_stream(const UsbHcEndpoint *ep)
     return ep->streams ? 1 : 0;
 }
 
+void usbhc_xhci_ring_stream(UsbHcEndpoint *ep, uint16_t stream)
+{
+    ring_doorbell(ep->dev->hc, ep->dev->slot, epid_of(ep) | (stream << 16));
+}
+
 void usbhc_xhci_ring(UsbHcEndpoint *ep)
 {
     unsigned i;
 
     for (i = first_stream(ep); i <= ep->streams; i++) {
         if (oldest(ep, i)) {
-            ring_doorbell(ep->dev->hc, ep->dev->slot, epid_of(ep) | (i << 16));
+            usbhc_xhci_ring_stream(ep, i);
         }
     }
 }
@@ -695,9 +743,11 @@ static void make_noops(UsbHcTransfer *xfer)
 /* Did the controller stop in the middle of @xfer? */
 static bool stopped_within(UsbHcTransfer *xfer)
 {
-    uint64_t at = usbhc_xhci_dequeue(xfer->ep) & ~0xfull;
+    uint64_t at = xfer->stream ? stream_dequeue(xfer->ep, xfer->stream)
+                               : usbhc_xhci_dequeue(xfer->ep);
     uint32_t i;
 
+    at &= ~0xfull;
     for (i = 0; i < xfer->tds; i++) {
         if (xfer->td[i] == at) {
             return true;
@@ -713,7 +763,7 @@ static void unlink_transfer(UsbHcTransfer *xfer)
     if (xfer->hc->unlink != USBHC_UNLINK_NOOP) {
         skip_over(xfer);
     } else if (stopped_within(xfer)) {
-        move_dequeue(xfer->ep, 0, last + TRB_BYTES,
+        move_dequeue(xfer->ep, xfer->stream, last + TRB_BYTES,
                      usbhc_get32(xfer->hc, last + 12) & TRB_CYCLE);
     } else {
         make_noops(xfer);

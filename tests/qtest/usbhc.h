@@ -271,9 +271,13 @@ UsbHcStatus usbhc_control(UsbHcDevice *dev, uint8_t type, uint8_t request,
 
 /* xHCI: the dequeue pointer and cycle bit that the controller shows */
 uint64_t usbhc_xhci_dequeue(UsbHcEndpoint *ep);
+/* xHCI: both in one command, again; its completion code */
+#define USBHC_XHCI_RESOURCE_ERROR   7
+unsigned usbhc_xhci_configure(UsbHcEndpoint *a, UsbHcEndpoint *b);
 /* xHCI: Stop Endpoint; go on where it stopped, or with the oldest transfer */
 void usbhc_xhci_stop(UsbHcEndpoint *ep);
 void usbhc_xhci_ring(UsbHcEndpoint *ep);
+void usbhc_xhci_ring_stream(UsbHcEndpoint *ep, uint16_t stream);
 void usbhc_xhci_restart(UsbHcEndpoint *ep);
 /* xHCI: events go to @base from now on; a ring of TRBs, all zero. */
 void usbhc_xhci_set_events(UsbHc *hc, uint64_t base, uint32_t trbs);
@@ -281,6 +285,8 @@ void usbhc_xhci_set_events(UsbHc *hc, uint64_t base, uint32_t trbs);
 uint64_t usbhc_xhci_doorbells(UsbHc *hc);
 /* xHCI: Disable Slot, for when something rings the command doorbell */
 void usbhc_xhci_prepare_disable(UsbHcDevice *dev);
+/* xHCI: interrupts are writes of 0 to @address from now on */
+void usbhc_xhci_aim_msi(UsbHc *hc, uint64_t address);
 /* xHCI: has it stopped with an error? */
 bool usbhc_xhci_is_dead(UsbHc *hc);
 
