@@ -126,6 +126,49 @@ static void opened_with_transfers_in_flight(const void *opaque)
     rig_free(rig);
 }
 
+/* It is reserved, but nothing keeps a guest from ringing its doorbell. */
+static void doorbell_of_stream_zero(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+
+    close_bulk(rig);
+    open_streams(rig, STREAMS);
+    usbhc_xhci_ring_stream(rig->bulk_out, 0);
+    expect_stall(rig->bulk_out, 1);
+    expect_plain_works(rig);
+    rig_free(rig);
+}
+
+/* QEMU allocates the streams of all endpoints of a command together. */
+static void unequal_numbers(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+    uint16_t mps = rig->peer->device.bulk_mps;
+
+    close_bulk(rig);
+    rig->bulk_in = usbhc_ep_streams(rig->dev, PEER_BULK_IN, mps, 3);
+    rig->bulk_out = usbhc_ep_streams(rig->dev, PEER_BULK_OUT, mps, STREAMS);
+    g_assert_cmpint(usbhc_xhci_configure(rig->bulk_in, rig->bulk_out), ==,
+                    USBHC_XHCI_RESOURCE_ERROR);
+    expect_plain_works(rig);
+    rig_free(rig);
+}
+
+/* After a migration the controller finds the streams with it. */
+static void context_keeps_the_array(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+    UsbHcEndpoint *ep;
+
+    close_bulk(rig);
+    open_streams(rig, STREAMS);
+    ep = rig->bulk_out;
+    expect_stall(ep, 1);
+    g_assert_cmphex(usbhc_xhci_dequeue(ep), ==, ep->head);
+    expect_plain_works(rig);
+    rig_free(rig);
+}
+
 void usb_remote_stream_add(void)
 {
     size_t i;
@@ -142,5 +185,11 @@ void usb_remote_stream_add(void)
                 freed_with_transfers_queued);
         rig_add(drv, "streams-opened-with-transfers-in-flight",
                 opened_with_transfers_in_flight);
+        rig_add(drv, "doorbell-of-stream-zero-is-ignored",
+                doorbell_of_stream_zero);
+        rig_add(drv, "unequal-numbers-of-streams-are-refused",
+                unequal_numbers);
+        rig_add(drv, "context-keeps-the-stream-array",
+                context_keeps_the_array);
     }
 }
