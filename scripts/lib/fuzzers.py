@@ -167,6 +167,8 @@ class Python(Fuzzer):
 ALL = (
     Device('peer', 'peer-sends-anything', 'USB_REMOTE_FUZZ_SECONDS'),
     Device('guest', 'guest-writes-anything', 'USB_REMOTE_FUZZ_SECONDS'),
+    Device('walk', 'random-walk-leaves-nothing-behind',
+           'USB_REMOTE_WALK_SECONDS'),
     Codec('codec'),
     Python('python'),
 )

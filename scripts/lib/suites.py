@@ -30,6 +30,8 @@ SANITIZERS = {
     'UBSAN_OPTIONS': 'print_stacktrace=1:halt_on_error=1:abort_on_error=1',
     'USB_REMOTE_ROUNDS': '20000',       # they are slower here
 }
+# on the second base: the device is the same, and has been led through it
+SHORTER = {'USB_REMOTE_WALK_STEPS': '2000', 'USB_REMOTE_ROUNDS': '20000'}
 SLOWER = 4          # with sanitizers; so much more time is given
 LEAKS = ROOT / 'tests/asan/leaks.supp'
 LEAK_FINDER = {
@@ -165,7 +167,7 @@ def series():
                 environment={'BASE': OTHER_BASE, 'QEMU_SRC': ''})
     if other.binary().exists():         # else the suite above said why
         yield from qtests(OTHER_BASE, other, 'plain',
-                          own_tests(other, 'plain'))
+                          own_tests(other, 'plain'), SHORTER)
 
 
 def targets(*names):

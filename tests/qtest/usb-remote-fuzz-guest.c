@@ -226,18 +226,20 @@ static void run(Fuzz *f)
 
 #define P(...)      { (const uint8_t []) { __VA_ARGS__ }, \
                       sizeof((const uint8_t []) { __VA_ARGS__ }) }
-#define TRANSFERS   0, 7, 0, 1, 0, 6, 1, 1, 2, 9, 1, 1, 3, 9, 1, 0, 10, 1
+/* What comes after transfers of each kind */
+#define T(...)      P(0, 7, 0, 1, 0, 6, 1, 1, 2, 9, 1, 1, 3, 9, 1, 0, 10, 1, \
+                      __VA_ARGS__)
 
 /* The first two are the limits and the speed. */
 static const FuzzProgram corpus[] = {
     P(0, 7),
-    P(TRANSFERS, STEP, 3, ANSWER, 1, 1, STEP, 3, ANSWER, 1, 1, STEP, 3),
-    P(TRANSFERS, STEP, 1, MEMORY, 2, 1, 4, 3, STEP, 3, ANSWER, 1, STEP, 3),
-    P(TRANSFERS, STEP, 1, MEMORY, 14, 0, 2, 15, 1, STEP, 3, ANSWER, 1),
-    P(TRANSFERS, STEP, 1, MEMORY, 17, 3, 4, 19, STEP, 3, ANSWER, 1, STEP, 3),
-    P(TRANSFERS, STEP, 1, REGISTER, 0, 0, 4, 0, STEP, 3, ANSWER, 1, STEP, 3),
-    P(TRANSFERS, STEP, 1, REGISTER, 1, 4, 4, 9, STEP, 3, ANSWER, 1, STEP, 3),
-    P(TRANSFERS, STEP, 1, REGISTER, 3, 4, 0, 5, REGISTER, 3, 4, 0, 4, STEP, 3),
+    T(STEP, 3, ANSWER, 1, 1, STEP, 3, ANSWER, 1, 1, STEP, 3),
+    T(STEP, 1, MEMORY, 2, 1, 4, 3, STEP, 3, ANSWER, 1, STEP, 3),
+    T(STEP, 1, MEMORY, 14, 0, 2, 15, 1, STEP, 3, ANSWER, 1),
+    T(STEP, 1, MEMORY, 17, 3, 4, 19, STEP, 3, ANSWER, 1, STEP, 3),
+    T(STEP, 1, REGISTER, 0, 0, 4, 0, STEP, 3, ANSWER, 1, STEP, 3),
+    T(STEP, 1, REGISTER, 1, 4, 4, 9, STEP, 3, ANSWER, 1, STEP, 3),
+    T(STEP, 1, REGISTER, 3, 4, 0, 5, REGISTER, 3, 4, 0, 4, STEP, 3),
 };
 
 static const Fuzzer fuzzer = {

@@ -22,10 +22,10 @@
 #define SETTLE_EVERY    200             /* steps */
 #define SETTLE_FRAMES   2000
 #define GUEST_RAM       (40 * 1024 * 1024)      /* more than is in use */
-#ifdef __SANITIZE_ADDRESS__
+#ifdef QEMU_SANITIZE_ADDRESS
 #define GROWTH          (32 * 1024 * 1024)      /* freed memory is kept */
 #else
-#define GROWTH          (1024 * 1024)   /* of QEMU, after warm-up */
+#define GROWTH          (2 * 1024 * 1024) /* of QEMU, after warm-up */
 #endif
 #define BLOCK           8
 #define HEADER          3               /* number and block in each of them */
