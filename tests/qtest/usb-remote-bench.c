@@ -173,11 +173,9 @@ static void expect_all_on_the_wire(Bench *b)
                     forked_peer_cancels(b->peer));
 }
 
-static uint64_t rounds_wanted(uint64_t usual)
+static uint64_t rounds_wanted(unsigned usual)
 {
-    const char *text = g_getenv("USB_REMOTE_ROUNDS");
-
-    return text ? g_ascii_strtoull(text, NULL, 10) : usual;
+    return rig_setting("USB_REMOTE_ROUNDS", usual);
 }
 
 static void answered_cancels_leave_no_memory(const void *opaque)

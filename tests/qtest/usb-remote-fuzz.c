@@ -11,27 +11,12 @@
  */
 
 #include "qemu/osdep.h"
-#include "qemu/cutils.h"
 #include "usb-remote-fuzz.h"
 
 #define REPORT_S        10
 #define WARM_UP         20              /* runs before memory is measured */
 #define GROWTH          (64 * 1024 * 1024)
 #define EDITS           8
-
-static uint32_t env_number(const char *name, uint32_t otherwise)
-{
-    const char *text = getenv(name);
-    unsigned value;
-
-    if (!text || !*text) {
-        return otherwise;
-    }
-    if (qemu_strtoui(text, NULL, 10, &value) < 0) {
-        g_error("%s=%s: not a number", name, text);
-    }
-    return value;
-}
 
 /* Reading a program */
 
@@ -144,7 +129,7 @@ static void report(Fuzz *f)
 
 static void run_many(Fuzz *f)
 {
-    uint32_t seconds = env_number("USB_REMOTE_FUZZ_SECONDS", 0);
+    uint32_t seconds = rig_setting("USB_REMOTE_FUZZ_SECONDS", 0);
     int64_t now = g_get_monotonic_time(), next = now;
     int64_t end = now + seconds * G_TIME_SPAN_SECOND;
     size_t i, before = 0;
@@ -184,7 +169,7 @@ static void run_one_file(Fuzz *f, const char *path)
 void fuzz_case(const UsbHcDriver *drv, const Fuzzer *fuzzer)
 {
     const char *input = getenv("USB_REMOTE_FUZZ_INPUT");
-    uint32_t seed = env_number("QTEST_SEED", g_test_rand_int());
+    uint32_t seed = rig_seed();
     Fuzz f = { .fuzzer = fuzzer };
 
     g_test_message("%s, %s: QTEST_SEED=%u", fuzzer->name, drv->name, seed);

@@ -13,25 +13,6 @@
 #define EPS         4           /* besides endpoint 0 */
 #define POLLED_MAX  32          /* packets of a transfer that is polled for */
 
-typedef void Speedy(Rig *rig);
-
-/* One QEMU; a device of each speed of the controller's in turn */
-static void at_every_speed(const UsbHcDriver *drv, Speedy *fn)
-{
-    Rig *rig = rig_new_peer(drv);
-    int speed;
-
-    for (speed = USBHC_LOW; speed <= USBHC_SUPER; speed++) {
-        if (drv->speeds & (1 << speed)) {
-            rig->speeds = 1 << speed;
-            rig_plug(rig);
-            fn(rig);
-            rig_unplug_guest(rig);
-        }
-    }
-    rig_free(rig);
-}
-
 /* Sizes: around one packet, and the most that the controller takes */
 
 /* OHCI runs a whole control transfer in a frame: count packets. */
@@ -55,7 +36,7 @@ static void control_out_at_one_speed(Rig *rig)
 
 static void control_out_at_every_speed(const void *opaque)
 {
-    at_every_speed(opaque, control_out_at_one_speed);
+    rig_at_every_speed(opaque, control_out_at_one_speed);
 }
 
 static void control_in_at_one_speed(Rig *rig)
@@ -75,7 +56,7 @@ static void control_in_at_one_speed(Rig *rig)
 
 static void control_in_at_every_speed(const void *opaque)
 {
-    at_every_speed(opaque, control_in_at_one_speed);
+    rig_at_every_speed(opaque, control_in_at_one_speed);
 }
 
 static void out_sizes(Rig *rig, UsbHcEndpoint *ep, uint32_t max)
@@ -122,7 +103,7 @@ static void bulk_out_at_one_speed(Rig *rig)
 
 static void bulk_out_at_every_speed(const void *opaque)
 {
-    at_every_speed(opaque, bulk_out_at_one_speed);
+    rig_at_every_speed(opaque, bulk_out_at_one_speed);
 }
 
 static void bulk_in_at_one_speed(Rig *rig)
@@ -134,7 +115,7 @@ static void bulk_in_at_one_speed(Rig *rig)
 
 static void bulk_in_at_every_speed(const void *opaque)
 {
-    at_every_speed(opaque, bulk_in_at_one_speed);
+    rig_at_every_speed(opaque, bulk_in_at_one_speed);
 }
 
 static void interrupt_out_at_one_speed(Rig *rig)
@@ -146,7 +127,7 @@ static void interrupt_out_at_one_speed(Rig *rig)
 
 static void interrupt_out_at_every_speed(const void *opaque)
 {
-    at_every_speed(opaque, interrupt_out_at_one_speed);
+    rig_at_every_speed(opaque, interrupt_out_at_one_speed);
 }
 
 static void interrupt_in_at_one_speed(Rig *rig)
@@ -156,7 +137,7 @@ static void interrupt_in_at_one_speed(Rig *rig)
 
 static void interrupt_in_at_every_speed(const void *opaque)
 {
-    at_every_speed(opaque, interrupt_in_at_one_speed);
+    rig_at_every_speed(opaque, interrupt_in_at_one_speed);
 }
 
 /* Statuses */
@@ -201,7 +182,7 @@ static void faults_at_one_speed(Rig *rig)
 
 static void faults_at_every_speed(const void *opaque)
 {
-    at_every_speed(opaque, faults_at_one_speed);
+    rig_at_every_speed(opaque, faults_at_one_speed);
 }
 
 /* Depth */

@@ -433,15 +433,40 @@ PeerMessage *rig_submit(Rig *rig, uint8_t endpoint)
     return m;
 }
 
+unsigned rig_setting(const char *name, unsigned otherwise)
+{
+    const char *text = getenv(name);
+    unsigned value;
+
+    if (!text || !*text) {
+        return otherwise;
+    }
+    if (qemu_strtoui(text, NULL, 0, &value) < 0) {
+        g_error("%s=%s: not a number", name, text);
+    }
+    return value;
+}
+
 uint32_t rig_seed(void)
 {
-    const char *text = getenv("QTEST_SEED");
-    unsigned seed = DEFAULT_SEED;
+    return rig_setting("QTEST_SEED", DEFAULT_SEED);
+}
 
-    if (text && *text && qemu_strtoui(text, NULL, 0, &seed) < 0) {
-        g_error("QTEST_SEED=%s: not a number", text);
+void rig_at_every_speed(const UsbHcDriver *drv, void (*fn)(Rig *rig))
+{
+    Rig *rig = rig_new_peer(drv);
+    int speed;
+
+    for (speed = USBHC_LOW; speed <= USBHC_SUPER; speed++) {
+        if (drv->speeds & (1 << speed)) {
+            rig->speeds = 1 << speed;
+            rig_plug(rig);
+            g_assert_cmpint(rig->dev->speed, ==, speed);
+            fn(rig);
+            rig_unplug_guest(rig);
+        }
     }
-    return seed;
+    rig_free(rig);
 }
 
 void rig_fill(uint8_t *buf, size_t size, uint32_t salt)

@@ -77,6 +77,10 @@ PeerMessage *rig_submit(Rig *rig, uint8_t endpoint);
 void rig_remove_dir(const char *path);
 /* QTEST_SEED, or always the same without it: make check is no lottery. */
 uint32_t rig_seed(void);
+/* A number from the environment, or @otherwise */
+unsigned rig_setting(const char *name, unsigned otherwise);
+/* One QEMU; @fn with a device of each of the controller's speeds in turn */
+void rig_at_every_speed(const UsbHcDriver *drv, void (*fn)(Rig *rig));
 /* Numbers that look like no others with another @salt or QTEST_SEED */
 void rig_fill(uint8_t *buf, size_t size, uint32_t salt);
 /* 0 .. @n-1 in an order that the seed chooses */

@@ -15,7 +15,6 @@
  */
 
 #include "qemu/osdep.h"
-#include "qemu/cutils.h"
 #include "usb-remote-walk.h"
 
 #define STEPS           10000
@@ -323,20 +322,6 @@ static void walk_one(Walk *w)
     walk_guest_reap(w);
 }
 
-static unsigned env_number(const char *name, unsigned otherwise)
-{
-    const char *text = getenv(name);
-    unsigned value;
-
-    if (!text || !*text) {
-        return otherwise;
-    }
-    if (qemu_strtoui(text, NULL, 10, &value) < 0) {
-        g_error("%s=%s: not a number", name, text);
-    }
-    return value;
-}
-
 static bool goes_on(Walk *w, int64_t end, unsigned steps)
 {
     return end ? g_get_monotonic_time() < end : w->step < steps;
@@ -344,8 +329,8 @@ static bool goes_on(Walk *w, int64_t end, unsigned steps)
 
 static void walk_all(Walk *w)
 {
-    unsigned seconds = env_number("USB_REMOTE_WALK_SECONDS", 0);
-    unsigned steps = env_number("USB_REMOTE_WALK_STEPS", STEPS);
+    unsigned seconds = rig_setting("USB_REMOTE_WALK_SECONDS", 0);
+    unsigned steps = rig_setting("USB_REMOTE_WALK_STEPS", STEPS);
     int64_t end = seconds ? g_get_monotonic_time() +
                             seconds * G_TIME_SPAN_SECOND : 0;
     unsigned warm = seconds ? STEPS / 4 : steps / 4;
