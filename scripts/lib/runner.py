@@ -71,10 +71,10 @@ class SuiteRun:
         self.deadline = self.started + suite.seconds
         self.late = False           # it was ended because time was up
         self.detail = 0             # lines still shown of the last failure
-        stem = LOGS / 'check' / suite.name.replace('/', '-')
-        stem.parent.mkdir(parents=True, exist_ok=True)
-        self.output = stem.with_suffix('.tap')
-        self.errors = stem.with_suffix('.log')
+        folder, name = LOGS / 'check', suite.name.replace('/', '-')
+        folder.mkdir(parents=True, exist_ok=True)
+        self.output = folder / f'{name}.tap'    # a name may have dots
+        self.errors = folder / f'{name}.log'
 
     def fail(self, what):
         self.totals.failed += 1

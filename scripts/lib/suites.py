@@ -31,7 +31,7 @@ SANITIZERS = {
     'USB_REMOTE_ROUNDS': '20000',       # they are slower here
 }
 # on the second base: the device is the same, and has been led through it
-SHORTER = {'USB_REMOTE_WALK_STEPS': '2000', 'USB_REMOTE_ROUNDS': '20000'}
+SHORTER = {'USB_REMOTE_ROUNDS': '20000'}
 SLOWER = 4          # with sanitizers; so much more time is given
 LEAKS = ROOT / 'tests/asan/leaks.supp'
 LEAK_FINDER = {
