@@ -297,6 +297,8 @@ void peer_send_complete(Peer *peer, const UsbRemoteHead *submit,
     if (count >= 0) {
         usb_remote_put16(m.flags, USB_REMOTE_COMPLETE_ENDPOINTS);
         usb_remote_put16(m.endpoint_count, count);
+    }
+    if (count > 0) {
         memcpy(tail + data_size, table, count * sizeof(*table));
     }
     h.type = USB_REMOTE_MSG_COMPLETE;
