@@ -36,7 +36,9 @@ SLOWER = 4          # with sanitizers; so much more time is given
 LEAKS = ROOT / 'tests/asan/leaks.supp'
 LEAK_FINDER = {
     **SANITIZERS,
-    'ASAN_OPTIONS': 'detect_leaks=1:abort_on_error=1:quarantine_size_mb=4',
+    # GLib has no frame pointers: its callers are seen by unwinding only
+    'ASAN_OPTIONS': 'detect_leaks=1:abort_on_error=1:quarantine_size_mb=4:'
+                    'fast_unwind_on_malloc=0',
     'LSAN_OPTIONS': f'suppressions={LEAKS}:print_suppressions=0',
     'G_SLICE': 'always-malloc',     # else GLib before 2.76 hides leaks
 }

@@ -125,21 +125,26 @@ static bool is_sanitizer_note(const char *line)
            strstr(line, "google/sanitizers/issues/189");
 }
 
-static char *log_text(Rig *rig)
+char *rig_without_notes(const char *text)
 {
     g_autoptr(GString) kept = g_string_new("");
-    g_autofree char *text = NULL;
-    g_auto(GStrv) lines = NULL;
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
     char **line;
 
-    g_assert_true(g_file_get_contents(rig->log, &text, NULL, NULL));
-    lines = g_strsplit(text, "\n", -1);
     for (line = lines; *line; line++) {
         if (**line && !is_sanitizer_note(*line)) {
             g_string_append_printf(kept, "%s\n", *line);
         }
     }
     return g_string_free(g_steal_pointer(&kept), false);
+}
+
+static char *log_text(Rig *rig)
+{
+    g_autofree char *text = NULL;
+
+    g_assert_true(g_file_get_contents(rig->log, &text, NULL, NULL));
+    return rig_without_notes(text);
 }
 
 void rig_remove_dir(const char *path)

@@ -67,6 +67,8 @@ void rig_migrate(Rig *rig, const char *uri);   /* until it has completed */
 /* How often @text is in the log, after it has been waited for once. */
 unsigned rig_log_count(Rig *rig, const char *text);
 void rig_expect_log(Rig *rig, const char *text);
+/* What QEMU wrote, less empty lines and what a sanitizer notes of itself */
+char *rig_without_notes(const char *text);
 /* QEMU answers the monitor and the peer is gone and the port empty. */
 void rig_expect_unplugged(Rig *rig);
 unsigned rig_fds(Rig *rig);
