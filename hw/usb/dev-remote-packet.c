@@ -302,8 +302,10 @@ int remote_take(USBRemoteState *s, RemoteEndpoint *ep, USBPacket *p,
         bool babble = !n && r->taken < r->actual && !*progress;
 
         n = babble ? size : n;
-        iov_from_buf(p->iov.iov, p->iov.niov, *progress, r->data + r->taken,
-                     n);
+        if (n) {        /* an answer of no bytes has no data */
+            iov_from_buf(p->iov.iov, p->iov.niov, *progress,
+                         r->data + r->taken, n);
+        }
         *progress += n;
         s->stats.bytes_in += n;
         r->taken += babble ? MIN(ep->max_packet, r->actual - r->taken) : n;

@@ -228,9 +228,8 @@ static void bulk_in_short(const void *opaque)
     rig_free(rig);
 }
 
-static void larger_than_a_payload(const void *opaque)
+static Rig *rig_with_smallest_payload(const UsbHcDriver *drv)
 {
-    const UsbHcDriver *drv = opaque;
     Rig *rig = rig_new(drv, NULL);
     UsbRemoteHello hello = peer_hello();
 
@@ -240,11 +239,28 @@ static void larger_than_a_payload(const void *opaque)
     peer_send(rig->peer, USB_REMOTE_MSG_HELLO, &hello, sizeof(hello));
     peer_expect_free(rig->peer, USB_REMOTE_MSG_HELLO);
     rig_plug(rig);
+    return rig;
+}
+
+static void larger_than_a_payload(const void *opaque)
+{
+    Rig *rig = rig_with_smallest_payload(opaque);
+
     rig_out(rig, rig->bulk_out, BIG);
     rig_in(rig, rig->bulk_in, BIG, BIG);
     rig_in(rig, rig->bulk_in, BIG, 10000);
     rig_out(rig, rig->bulk_out, 4096);
     rig_in(rig, rig->bulk_in, 8192, 4096);
+    rig_free(rig);
+}
+
+/* An answer of no bytes has no data that could be copied behind the others. */
+static void last_piece_has_no_bytes(const void *opaque)
+{
+    Rig *rig = rig_with_smallest_payload(opaque);
+
+    rig_in(rig, rig->bulk_in, BIG, USB_REMOTE_MIN_PAYLOAD);
+    rig_in(rig, rig->bulk_in, BIG, 2 * USB_REMOTE_MIN_PAYLOAD);
     rig_free(rig);
 }
 
@@ -793,6 +809,7 @@ static void add_all(const UsbHcDriver *drv)
     rig_add(drv, "bulk-in-of-every-size", bulk_in_sizes);
     rig_add(drv, "bulk-in-ends-with-a-short-packet", bulk_in_short);
     rig_add(drv, "larger-than-a-payload", larger_than_a_payload);
+    rig_add(drv, "last-piece-has-no-bytes", last_piece_has_no_bytes);
     rig_add(drv, "interrupt-both-ways", interrupt_both_ways);
     rig_add(drv, "bulk-in-sees-each-fault", bulk_in_faults);
     rig_add(drv, "bulk-out-sees-each-fault", bulk_out_faults);
