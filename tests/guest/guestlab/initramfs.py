@@ -14,7 +14,10 @@ BOOT_MODULES = [
     "usbhid", "hid_generic", "evdev", "mousedev",
 ]
 # At hand for `load NAME`; a new driver under test is one more name here.
-MORE_MODULES = ["usb_storage", "sd_mod"]
+MORE_MODULES = [
+    "usb_storage", "sd_mod", "crc32c_generic", "ext4",
+    "cdc_acm", "cdc_ether", "usbtest",
+]
 
 # Static programs of our own: name in the guest, sources in agent/.
 PROGRAMS = {
@@ -23,17 +26,26 @@ PROGRAMS = {
     "bin/urbs": ["urbs.c"],
 }
 
+# From Debian's packages: name in the guest, name there.
+E2FSPROGS = {"bin/mkfs.ext4": "sbin/mke2fs", "bin/e2fsck": "sbin/e2fsck"}
+LIBRARIES = ["libext2fs.so.2", "libcom_err.so.2", "libblkid.so.1",
+             "libuuid.so.1", "libe2p.so.2", "libc.so.6"]
+LIBRARY_FOLDER = "lib/x86_64-linux-gnu"
+LOADER = "lib64/ld-linux-x86-64.so.2"
 
-def build(modules_root, busybox, work):
-    """Make work/initramfs.cpio and return its path."""
+
+def build(system):
+    """Make the initramfs of a kernel.Kernel and return its path."""
+    work = system.root
     work.mkdir(parents=True, exist_ok=True)
     archive = cpio.Archive()
     archive.console()
     for name in ("proc", "sys", "tmp", "mnt", "root"):
         archive.directory(name)
-    _add_busybox(archive, busybox)
+    _add_busybox(archive, system.busybox)
+    _add_e2fsprogs(archive, system.e2fsprogs)
     _add_programs(archive, work)
-    _add_modules(archive, Modules(modules_root))
+    _add_modules(archive, Modules(system.modules))
     path = work / "initramfs.cpio"
     _replace(path, archive.bytes())
     return path
@@ -46,6 +58,21 @@ def _add_busybox(archive, busybox):
     for applet in applets:
         if applet != "busybox":
             archive.symlink(f"bin/{applet}", "busybox")
+
+
+def _add_e2fsprogs(archive, root):
+    for name, source in E2FSPROGS.items():
+        archive.file(name, (root / source).read_bytes(), 0o755)
+    for name in LIBRARIES:
+        path = f"{LIBRARY_FOLDER}/{name}"
+        archive.file(path, _anywhere(root, path).read_bytes())
+    archive.file(LOADER, _anywhere(root, LOADER).read_bytes(), 0o755)
+
+
+def _anywhere(root, path):
+    """Packages of one release have their libraries in /lib or /usr/lib."""
+    return next((place for place in (root / path, root / "usr" / path)
+                 if place.exists()), root / path)
 
 
 def _add_programs(archive, work):

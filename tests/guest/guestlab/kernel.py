@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Debian's own kernel package, unpacked under build/guest, never installed."""
 
+import functools
 import os
 import shutil
 import subprocess
@@ -41,6 +42,11 @@ class Kernel:
         return self.root / "root" / "bin" / "busybox"
 
     @property
+    def e2fsprogs(self):
+        """The folder with e2fsprogs and its libraries."""
+        return self.root / "e2fsprogs"
+
+    @property
     def release(self):
         """What `uname -r` says in the guest."""
         return (self.root / "release").read_text().strip()
@@ -52,22 +58,45 @@ def get():
     kernel = Kernel(BUILD / "guest" / suite)
     if not (kernel.root / "release").exists():
         _fetch(suite, kernel)
+    if not kernel.e2fsprogs.exists():
+        _fetch_e2fsprogs(suite, kernel)
     return kernel
 
 
-def _fetch(suite, kernel):
+@functools.lru_cache(maxsize=None)
+def _archive(suite):
     debian = archive.Archive("deb", suite)
     debian.update()
+    return debian
+
+
+def _fetch(suite, kernel):
+    debian = _archive(suite)
     image = _image_package(debian)
-    folder = archive.empty_folder(kernel.root / "download")
-    steps.run(f"Downloading {image}",
-              debian.apt("download", image, "busybox-static"),
-              f"guest-{suite}.log", cwd=folder)
     unpacked = archive.empty_folder(kernel.root / "root")
-    for package in sorted(folder.glob("*.deb")):
-        subprocess.run(["dpkg-deb", "-x", package, unpacked], check=True)
-    shutil.rmtree(folder)
+    _unpack(debian, kernel, [image, "busybox-static"], unpacked)
     _finish(kernel, unpacked)
+
+
+def _fetch_e2fsprogs(suite, kernel):
+    """It has no static build, so its libraries come with it."""
+    debian = _archive(suite)
+    needs = [name for name in _dependencies(debian, "e2fsprogs")
+             if name.startswith("lib")]
+    part = archive.empty_folder(kernel.root / "e2fsprogs.part")
+    _unpack(debian, kernel, ["e2fsprogs", *needs], part)
+    _flatten_usr_merge(part)
+    part.rename(kernel.e2fsprogs)
+
+
+def _unpack(debian, kernel, names, target):
+    """Download packages and unpack them into the folder @target."""
+    folder = archive.empty_folder(kernel.root / "download")
+    steps.run(f"Downloading {names[0]}", debian.apt("download", *names),
+              f"guest-{debian.suite}.log", cwd=folder)
+    for package in sorted(folder.glob("*.deb")):
+        subprocess.run(["dpkg-deb", "-x", package, target], check=True)
+    shutil.rmtree(folder)
 
 
 def _finish(kernel, unpacked):
@@ -85,18 +114,23 @@ def _finish(kernel, unpacked):
 
 def _flatten_usr_merge(unpacked):
     """From Debian 13 on the packages have /usr/lib and /usr/bin only."""
-    for name in ("lib", "bin"):
+    for name in ("lib", "lib64", "bin", "sbin"):
         if not (unpacked / name).exists():
             (unpacked / name).symlink_to(f"usr/{name}")
 
 
 def _image_package(debian):
     """The package that the meta package depends on today."""
-    command = ["apt-cache", *debian.apt()[1:], "depends", META_PACKAGE]
-    query = subprocess.run(command, stdout=subprocess.PIPE, text=True,
-                           stderr=subprocess.DEVNULL, check=False)
-    for line in query.stdout.splitlines():
-        word, _, name = line.strip().partition(" ")
-        if word == "Depends:" and name.startswith("linux-image-"):
+    for name in _dependencies(debian, META_PACKAGE):
+        if name.startswith("linux-image-"):
             return name
     raise Failure(f"Debian {debian.suite} has no {META_PACKAGE}")
+
+
+def _dependencies(debian, package):
+    """The packages that @package needs, each alternative of them too."""
+    command = ["apt-cache", *debian.apt()[1:], "depends", package]
+    query = subprocess.run(command, stdout=subprocess.PIPE, text=True,
+                           stderr=subprocess.DEVNULL, check=False)
+    lines = [line.strip(" |").split(": ") for line in query.stdout.split("\n")]
+    return [line[1] for line in lines if line[0] in ("Depends", "PreDepends")]

@@ -9,6 +9,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from guestlab import controllers
+from guestlab.example import Example
 from guestlab.mouse import INPUT_NAME, Mouse
 from guestlab.peer import Peer
 from guestlab.places import Failure
@@ -101,6 +102,11 @@ class Lab:
     def mouse(self, *options):
         """Start examples/mouse.py."""
         return self._stack.enter_context(Mouse(self.folder, *options))
+
+    def example(self, name, *options):
+        """Start examples/@name.py."""
+        return self._stack.enter_context(
+            Example(self.folder, name, *options))
 
     def peer(self, device, address):
         """Serve a device of the Python package inside of the test."""

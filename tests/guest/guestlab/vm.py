@@ -26,7 +26,7 @@ KERNEL_LINE = "console=ttyS0 panic=-1 no_timer_check"
 def boot_files():
     """The arguments that start the guest; its files are made if missing."""
     system = kernel.get()
-    archive = initramfs.build(system.modules, system.busybox, system.root)
+    archive = initramfs.build(system)
     return ["-kernel", str(system.image), "-initrd", str(archive)]
 
 
