@@ -206,6 +206,22 @@ static void arrive(Walk *w, WalkEndpoint *wep, uint32_t count,
     wep->at_offset = offset + length;
 }
 
+/* What is where the bytes of @item from @offset on should be? */
+static void G_NORETURN wrong_bytes(Walk *w, WalkEndpoint *wep, WalkItem *item,
+                                   uint32_t offset, const uint8_t *data,
+                                   uint32_t n)
+{
+    const uint8_t *wanted = item->data + offset;
+    uint32_t i = 0;
+
+    while (data[i] == wanted[i]) {
+        i++;
+    }
+    walk_fail(w, "%s: not the %u bytes of answer %u from byte %u on: byte %u "
+              "is 0x%02x, not 0x%02x", wep->name, n, item->count, offset, i,
+              data[i], wanted[i]);
+}
+
 static void check_in(Walk *w, WalkFlight *f)
 {
     WalkEndpoint *wep = f->wep;
@@ -222,8 +238,7 @@ static void check_in(Walk *w, WalkFlight *f)
         }
         n = MIN(left, item->length - offset);
         if (memcmp(data, item->data + offset, n)) {
-            walk_fail(w, "%s: not the bytes of answer %u", wep->name,
-                      item->count);
+            wrong_bytes(w, wep, item, offset, data, n);
         }
         arrive(w, wep, item->count, offset, n);
     }

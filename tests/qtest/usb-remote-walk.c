@@ -451,21 +451,12 @@ static void walk_leaves_nothing_behind(const void *opaque)
     walk_free(w);
 }
 
-/*
- * EHCI only when asked for: now and then the controller gives up ("processing
- * error - resetting ehci HC") when a device is enumerated after a bus reset.
- * It is not known yet whether this is its fault or the small driver's.
- */
 void usb_remote_walk_add(void)
 {
-    bool asked = rig_setting("USB_REMOTE_WALK_STEPS", 0) ||
-                 rig_setting("USB_REMOTE_WALK_SECONDS", 0);
     size_t i;
 
     for (i = 0; i < G_N_ELEMENTS(rig_drivers); i++) {
-        if (asked || rig_drivers[i] != &usbhc_ehci) {
-            rig_add(rig_drivers[i], "random-walk-leaves-nothing-behind",
-                    walk_leaves_nothing_behind);
-        }
+        rig_add(rig_drivers[i], "random-walk-leaves-nothing-behind",
+                walk_leaves_nothing_behind);
     }
 }

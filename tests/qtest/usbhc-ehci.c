@@ -429,7 +429,9 @@ static void ehci_cancel(UsbHcTransfer *xfer)
         relink(xfer);
         usbhc_done(xfer, USBHC_CANCELLED, xfer->actual);
         free_qtds(xfer);
-        set_overlay(ep);
+        if (!ep->halted) {      /* else it stays so until it recovers */
+            set_overlay(ep);
+        }
     }
     ehci_link(ep);
 }
