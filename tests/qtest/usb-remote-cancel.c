@@ -292,6 +292,30 @@ static void in_stream_survives_a_cancel(const void *opaque)
     rig_free(rig);
 }
 
+/* Each time that it goes away, a transfer has all of the grace. */
+static void second_cancel_has_its_own_grace(const void *opaque)
+{
+    Rig *rig = rig_new_patient(opaque);
+    UsbHcTransfer *xfer = usbhc_submit(rig->bulk_in, NULL, 64);
+    PeerMessage *m = rig_submit(rig, PEER_BULK_IN);
+
+    usbhc_cancel(xfer);
+    usbhc_transfer_free(xfer);
+    rig_run(rig, 50);
+    xfer = usbhc_submit(rig->bulk_in, NULL, 64);
+    rig_run(rig, 5);
+    usbhc_cancel(xfer);
+    usbhc_transfer_free(xfer);
+    rig_run(rig, 70);
+    xfer = usbhc_submit(rig->bulk_in, NULL, 64);
+    rig_run(rig, 5);
+    g_assert_cmpint(rig->peer->cancels, ==, 0);
+    peer_answer_ok(rig->peer, m, "hello", 5);
+    g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_SHORT);
+    usbhc_transfer_free(xfer);
+    rig_free(rig);
+}
+
 static void unanswered_cancel_times_out(const void *opaque)
 {
     Rig *rig = rig_new_patient(opaque);
@@ -391,6 +415,8 @@ void usb_remote_cancel_add(void)
                     unanswered_cancel_times_out);
             rig_add(drv, "answer-in-spite-of-cancel",
                     answer_in_spite_of_cancel);
+            rig_add(drv, "second-cancel-has-its-own-grace",
+                    second_cancel_has_its_own_grace);
         }
         rig_add(drv, "cancelled-nak-out-is-told-by-the-next",
                 cancelled_nak_out_is_told_by_the_next);
