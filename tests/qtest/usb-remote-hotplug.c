@@ -193,11 +193,18 @@ static void with_its_hub(const void *opaque)
     cycles(rig, hub_add, hub_del, false);
 }
 
-/*
- * Not behind EHCI's companion: EHCI takes the port back when the hub goes, and
- * then does not tell UHCI that the device behind it is gone, so that UHCI
- * keeps a queue of a device that is freed.
- */
+/* Once only: EHCI has the port back then, and nobody hands it over again. */
+static void hub_goes_in_flight(const void *opaque)
+{
+    Rig *rig = rig_new_bare(opaque, NULL);
+    Cycle c = { .rig = rig };
+
+    rig->speeds = 1 << USBHC_FULL;
+    cycle(&c, hub_add, hub_del, true);
+    rig_run(rig, 40);       /* UHCI ends queues that it lost 32 frames ago */
+    rig_free(rig);
+}
+
 void usb_remote_hotplug_add(void)
 {
     size_t i;
@@ -216,4 +223,5 @@ void usb_remote_hotplug_add(void)
             rig_add(drv, "plugged-1000-times-with-its-hub", with_its_hub);
         }
     }
+    rig_add(&usbhc_ehci_companion, "hub-goes-in-flight", hub_goes_in_flight);
 }
