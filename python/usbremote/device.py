@@ -9,8 +9,10 @@ stalled and remembered.
 
 from __future__ import annotations
 
+import argparse
 import inspect
 import logging
+import struct
 from collections import Counter
 from typing import (TYPE_CHECKING, Any, Awaitable, Callable, Coroutine, Dict,
                     List, Mapping, NoReturn, Optional, Sequence, Tuple, Union)
@@ -22,7 +24,9 @@ from .codec import EndpointEntry
 from .endpoint import InEndpoint, OutEndpoint, Pipe
 from .errors import Fail, LocalError, RemoteError, Stall
 from .session import Request
+from .microsoft import STRING_INDEX, Microsoft
 from .setup import Kind, Recipient, Setup, Standard
+from .standard import STANDARD
 
 if TYPE_CHECKING:
     from .port import Port
@@ -32,19 +36,20 @@ log = logging.getLogger(__name__)
 # What a control handler gives: bytes for a request that reads, None for one
 # that writes, or a coroutine that will.
 Answer = Union[bytes, None, Awaitable[Any]]
-
-ENDPOINT_HALT = 0               # features, USB 2.0 table 9-6
-REMOTE_WAKEUP = 1
-SUPER_FEATURES = (48, 49, 50)   # U1, U2 and LTM, USB 3.2 table 9-7
+MULTI_FUNCTION = (0xef, 2, 1)   # where there are interface associations
 
 
 class Job:
-    """A coroutine that runs beside others until cancel()."""
+    """
+    A coroutine that runs beside others until cancel(); on_failure is called
+    after an exception that is a bug.
+    """
 
     def __init__(self, device: "Device",
-                 coroutine: Coroutine[Any, Any, Any]) -> None:
+                 coroutine: Coroutine[Any, Any, Any],
+                 on_failure: Callable[[], None] = lambda: None) -> None:
         self._coroutine = coroutine
-        self._task = device.port.runtime.spawn(_guard(coroutine))
+        self._task = device.port.runtime.spawn(_guard(coroutine, on_failure))
 
     def done(self) -> bool:
         return self._task.done()
@@ -56,7 +61,8 @@ class Job:
             self._coroutine.close()
 
 
-async def _guard(coroutine: Coroutine[Any, Any, Any]) -> None:
+async def _guard(coroutine: Coroutine[Any, Any, Any],
+                 on_failure: Callable[[], None]) -> None:
     """What the guest does ends a coroutine quietly, a bug does not."""
     try:
         await coroutine
@@ -65,6 +71,7 @@ async def _guard(coroutine: Coroutine[Any, Any, Any]) -> None:
     except Exception as err:
         log.error("%s failed; the device goes on without it",
                   coroutine.__qualname__, exc_info=err)
+        on_failure()
 
 
 class Unhandled(Stall):
@@ -75,17 +82,21 @@ class Device:
     """
     One USB device; the class attributes are its declarations.
 
-    usb_version (BCD) and max_packet0 (bytes) follow the speed where None.
-    speeds: what it can run at.  raw_descriptors goes before everything
-    computed: its keys are a descriptor type or (type, index).  gap_ms,
-    address_policy and endpoint_table: see PeerSession.attach().
+    options: what its command line says, see add_options().
+
+    usb_version (BCD), device_class (class, subclass, protocol) and
+    max_packet0 (bytes) are computed where None.  speeds: what it can run
+    at.  capabilities: descriptors for the BOS, besides the usual ones.
+    raw_descriptors goes before everything computed: its keys are a
+    descriptor type or (type, index).  gap_ms, address_policy and
+    endpoint_table: see PeerSession.attach().
     """
 
     vendor_id = 0x1209          # pid.codes, with its numbers for tests
     product_id = 0x0001
     release = 0x0100
     usb_version: Optional[int] = None
-    device_class: Tuple[int, int, int] = (0, 0, 0)
+    device_class: Optional[Tuple[int, int, int]] = None
     max_packet0: Optional[int] = None
     manufacturer: Optional[str] = None
     product: Optional[str] = None
@@ -95,12 +106,15 @@ class Device:
     gap_ms = DEFAULT_GAP_MS
     address_policy = AddressPolicy.ACCEPT
     endpoint_table: Optional[Tuple[EndpointEntry, ...]] = None
+    capabilities: Sequence[bytes] = ()
+    microsoft: Optional[Microsoft] = None
     raw_descriptors: Mapping[Union[int, Tuple[int, int]], bytes] = {}
     auto_attach = True
 
     port: "Port"
 
-    def __init__(self) -> None:
+    def __init__(self, options: Optional[argparse.Namespace] = None) -> None:
+        self.options = options or argparse.Namespace()
         self.speed = max(self.speeds)
         self.address = 0
         self.configuration = 0
@@ -109,14 +123,19 @@ class Device:
         self.unhandled_requests: "Counter[str]" = Counter()
         self._strings = desc.Strings()
         for text in (self.manufacturer, self.product, self.serial):
-            self._strings.index(text)
+            self.string(text)
         self._configurations: Dict[Speed, List[desc.Configuration]] = {}
-        self._parsed = desc.Parsed()
-        self._alternates: Dict[int, int] = {}
+        self.parsed = desc.Parsed()     # the configuration in force
+        self.alternates: Dict[int, int] = {}
         self._pipes: Dict[int, Pipe] = {}
         self._jobs: List[Job] = []
+        self._setting_jobs: Dict[int, Job] = {}
 
     # to be overridden
+
+    @classmethod
+    def add_options(cls, parser: argparse.ArgumentParser) -> None:
+        """Add what the device takes from its command line."""
 
     def configurations(self, speed: Speed) -> Sequence[desc.Configuration]:
         """What the device is, at this speed."""
@@ -128,6 +147,13 @@ class Device:
         that ends by another choice, a bus reset or an unplugging.
         """
 
+    async def interface_set(self, number: int, alternate: int) -> None:
+        """
+        Run each time the guest chooses a setting of an interface with
+        SET_INTERFACE; cancelled by the next choice for it and with the
+        configuration.
+        """
+
     async def connected(self) -> None:
         """Run once per connection, plugged in or not."""
 
@@ -136,12 +162,16 @@ class Device:
         Answer a control request; raise Stall or Fail to refuse it.
 
         An override handles what it wants to and leaves the rest to this
-        one: standard requests (USB 2.0 section 9.4), then the interface's
-        own control().  It may be a coroutine.
+        one: standard requests (USB 2.0 section 9.4), the microsoft
+        descriptors, then the interface's own control().  It may be a
+        coroutine.
         """
         handler = STANDARD.get((setup.recipient, setup.request))
         if setup.kind is Kind.STANDARD and handler:
             return handler(self, setup)
+        told = self.microsoft.answer(setup) if self.microsoft else None
+        if told is not None:
+            return told
         if setup.recipient == Recipient.INTERFACE:
             interface = self.interface(setup.index & 0xff)
             if interface:
@@ -193,6 +223,22 @@ class Device:
         self._jobs = [j for j in self._jobs if not j.done()] + [job]
         return job
 
+    def wakeup(self) -> bool:
+        """
+        Signal remote wakeup (USB 2.0 section 9.1.1.6); returns False, and
+        does not, while the guest has not enabled it.
+        """
+        if self.remote_wakeup:
+            self.port.wakeup()
+        return self.remote_wakeup
+
+    def string(self, text: Optional[str]) -> int:
+        """
+        The index of a string descriptor, the same for the same text; for
+        class-specific descriptors.
+        """
+        return self._strings.index(text)
+
     async def sleep(self, seconds: float) -> None:
         await self.port.runtime.sleep(seconds)
 
@@ -204,9 +250,9 @@ class Device:
         """The declared interface of this number in its current setting."""
         chosen = [c for c in self._declared(self.speed)
                   if c.value == self.configuration or not self.configuration]
-        alternate = self._alternates.get(number, 0)
+        alternate = self.alternates.get(number, 0)
         for configuration in chosen:
-            for interface in configuration.interfaces:
+            for interface in configuration.settings():
                 if (interface.number, interface.alternate) == (number,
                                                                alternate):
                     return interface
@@ -232,18 +278,56 @@ class Device:
         if kind in (desc.CONFIGURATION, desc.OTHER_SPEED):
             return self._configuration(kind, index)
         if kind == desc.STRING:
+            if index == STRING_INDEX and self.microsoft:
+                return self.microsoft.string()
             return self._strings.encode(index)
         if kind == desc.DEVICE_QUALIFIER and self._other_speed() is not None:
             return self._device_descriptor(
                 self._other_speed() or self.speed).encode_qualifier()
         if kind == desc.BOS and self._usb_version(self.speed) >= 0x0201:
-            return desc.bos(self.speeds)
+            return desc.bos(self.speeds, self._capabilities())
         return None
+
+    def check(self) -> None:
+        """
+        Compute all descriptors at all speeds; raises LocalError, with the
+        speed and what is wrong, when one cannot be.
+        """
+        now = self.speed
+        for self.speed in sorted(self.speeds):
+            try:
+                self._descriptors()
+            except (struct.error, ValueError, OverflowError) as err:
+                raise LocalError(f"at {self.speed.name.lower()} speed, a "
+                                 f"descriptor cannot be made: {err}") from err
+        self.speed = now
+
+    def _descriptors(self) -> None:
+        for kind in (desc.DEVICE, desc.DEVICE_QUALIFIER, desc.BOS):
+            self.descriptor(kind, 0)
+        for kind in (desc.CONFIGURATION, desc.OTHER_SPEED, desc.STRING):
+            for index in range(256):
+                if self.descriptor(kind, index) is None:
+                    break
+
+    def _capabilities(self) -> List[bytes]:
+        told = self.microsoft.capability() if self.microsoft else None
+        return [*self.capabilities, *([told] if told else [])]
 
     def _usb_version(self, speed: Speed) -> int:
         if self.usb_version is not None:
             return self.usb_version
-        return 0x0300 if speed >= Speed.SUPER else 0x0200
+        if speed >= Speed.SUPER:
+            return 0x0300
+        has_bos = Speed.SUPER in self.speeds or self._capabilities()
+        return 0x0210 if has_bos else 0x0200
+
+    def _device_class(self, speed: Speed) -> Tuple[int, int, int]:
+        if self.device_class is not None:
+            return self.device_class
+        parts = [part for c in self._declared(speed) for part in c.interfaces]
+        associated = any(isinstance(p, desc.Association) for p in parts)
+        return MULTI_FUNCTION if associated else (0, 0, 0)
 
     def _device_descriptor(self, speed: Speed) -> desc.DeviceDescriptor:
         size = self.max_packet0
@@ -251,7 +335,7 @@ class Device:
             size = {Speed.LOW: 8, Speed.SUPER: 9}.get(speed, 64)
         index = self._strings.index
         return desc.DeviceDescriptor(
-            self._usb_version(speed), *self.device_class, size,
+            self._usb_version(speed), *self._device_class(speed), size,
             self.vendor_id, self.product_id, self.release,
             index(self.manufacturer), index(self.product),
             index(self.serial), len(self._declared(speed)))
@@ -290,84 +374,49 @@ class Device:
                 return None
         return None
 
-    # standard requests, USB 2.0 section 9.4
+    # for standard.py
 
-    def _get_status(self, setup: Setup) -> Answer:
-        status = 0
-        if setup.recipient == Recipient.DEVICE:
-            status = (self._parsed.attributes >> 6 & 1
-                      | self.remote_wakeup << 1)
-        elif setup.recipient == Recipient.ENDPOINT:
-            pipe = self._existing(setup.index)
-            status = int(pipe is not None and pipe.halted)
-        return status.to_bytes(2, "little")
-
-    def _change_feature(self, setup: Setup) -> Answer:
-        on = setup.request == Standard.SET_FEATURE
-        if setup.recipient == Recipient.DEVICE:
-            if setup.value == REMOTE_WAKEUP:
-                self.remote_wakeup = on
-            elif not (setup.value in SUPER_FEATURES
-                      and self.speed >= Speed.SUPER):
-                raise Stall()
-        elif setup.recipient == Recipient.INTERFACE:
-            if setup.value != 0 or self.speed < Speed.SUPER:
-                raise Stall()   # but FUNCTION_SUSPEND, USB 3.2 section 9.4.9
-        elif setup.value != ENDPOINT_HALT:
-            raise Stall()
-        else:
-            pipe = self._existing(setup.index)
-            if pipe is not None:
-                pipe.halt() if on else pipe.clear_halt()
-        return None
-
-    def _get_descriptor(self, setup: Setup) -> Answer:
-        data = self.descriptor(setup.value >> 8, setup.value & 0xff)
-        if data is None:
-            raise Stall()
-        return data
-
-    def _get_configuration(self, setup: Setup) -> Answer:
-        return bytes((self.configuration,))
-
-    def _set_configuration(self, setup: Setup) -> Answer:
-        value = setup.value & 0xff
+    def choose_configuration(self, value: int) -> bool:
+        """SET_CONFIGURATION; False when there is none of this value."""
         parsed = self._parse(value) if value else desc.Parsed()
         if parsed is None:
-            raise Stall()
+            return False
         self._unconfigure("another configuration was set")
-        self.configuration, self._parsed = value, parsed
+        self.configuration, self.parsed = value, parsed
         for configuration in self._declared(self.speed):
-            for interface in configuration.interfaces:
+            for interface in configuration.settings():
                 interface.reset()
         for number in {number for number, _ in parsed.settings}:
             self._choose(number, 0)
-        return None
+        return True
 
-    def _get_interface(self, setup: Setup) -> Answer:
-        if setup.index not in self._alternates:
-            raise Stall()
-        return bytes((self._alternates[setup.index],))
-
-    def _set_interface(self, setup: Setup) -> Answer:
-        number, alternate = setup.index, setup.value
-        if (number, alternate) not in self._parsed.settings:
-            raise Stall()
-        for setting, addresses in self._parsed.settings.items():
-            if setting == (number, self._alternates.get(number, 0)):
-                self._abort(addresses, "another setting was chosen")
+    def choose_interface(self, number: int, alternate: int) -> bool:
+        """SET_INTERFACE; False when there is no such setting."""
+        if (number, alternate) not in self.parsed.settings:
+            return False
+        before = (number, self.alternates.get(number, 0))
+        self._abort(self.parsed.settings.get(before, {}),
+                    "another setting was chosen")
+        if number in self._setting_jobs:
+            self._setting_jobs.pop(number).cancel()
         self._choose(number, alternate)
-        return None
+        return True
 
-    def _nothing(self, setup: Setup) -> Answer:
-        """SET_SEL, SET_ISOCH_DELAY: nothing here depends on them."""
-        if self.speed < Speed.SUPER:
-            self.unhandled(setup)
-        return None
+    def existing_pipe(self, index: int) -> Optional[Pipe]:
+        """
+        The endpoint of a request's wIndex, None for endpoint 0; raises
+        Stall when there is none.
+        """
+        address = index & 0x8f
+        if not address & 0x0f:
+            return None
+        if address not in self._pipes or not self.configuration:
+            raise Stall()
+        return self._pipes[address]
 
     def _choose(self, number: int, alternate: int) -> None:
-        self._alternates[number] = alternate
-        for address, size in self._parsed.settings.get(
+        self.alternates[number] = alternate
+        for address, size in self.parsed.settings.get(
                 (number, alternate), {}).items():
             if address & 0x0f:
                 self._pipe(address & 0x8f).max_packet = size
@@ -429,19 +478,10 @@ class Device:
         False when the guest knows no such endpoint, in any setting; without
         a configuration that makes sense nobody can tell.
         """
-        tables = list(self._parsed.settings.values())
+        tables = list(self.parsed.settings.values())
         known = {a & 0x8f for table in tables for a in table}
         known |= {entry.address for entry in self.endpoint_table or ()}
         return not tables or address in known
-
-    def _existing(self, index: int) -> Optional[Pipe]:
-        """The endpoint of a request's wIndex; None for endpoint 0."""
-        if not index & 0x0f:
-            return None
-        pipe = self._pipes.get(index & 0x8f)
-        if pipe is None:
-            raise Stall()
-        return pipe
 
     def _abort(self, addresses: "Mapping[int, int]", why: str) -> None:
         for address in addresses:
@@ -450,13 +490,19 @@ class Device:
 
     def _unconfigure(self, why: str) -> None:
         self.configuration = 0
-        self._parsed = desc.Parsed()
-        self._alternates = {}
+        self.parsed = desc.Parsed()
+        self.alternates = {}
         for pipe in self._pipes.values():
             pipe.abort(why)
-        jobs, self._jobs = self._jobs, []
+        jobs = [*self._jobs, *self._setting_jobs.values()]
+        self._jobs, self._setting_jobs = [], {}
         for job in jobs:
             job.cancel()
+
+    def _halt_all(self) -> None:
+        """Nobody serves the endpoints: an error, so that no driver waits."""
+        for pipe in self._pipes.values():
+            pipe.halt()
 
     def _control(self, request: Request) -> None:
         """Ask control() and answer; a coroutine answers when it is done."""
@@ -488,10 +534,16 @@ class Device:
     def _reply(self, request: Request, setup: Setup, data: bytes) -> None:
         sent = self.port.complete(request, Status.OK,
                                   data[:setup.length] if setup.is_in else b"")
-        if sent and (setup.request_type, setup.request) == (
-                0x00, Standard.SET_CONFIGURATION) and self.configuration:
+        what = (setup.request_type, setup.request)
+        if not sent or not self.configuration:
+            return
+        if what == (0x00, Standard.SET_CONFIGURATION):
             log.info("configured by the guest")
-            self.start(self.configured())
+            self._jobs.append(Job(self, self.configured(), self._halt_all))
+        elif what == (0x01, Standard.SET_INTERFACE):
+            self._setting_jobs[setup.index] = Job(
+                self, self.interface_set(setup.index, setup.value),
+                self._halt_all)
 
     def _refuse(self, request: Request, setup: Setup, err: Exception) -> None:
         if isinstance(err, Fail):
@@ -511,24 +563,3 @@ def _answered(answer: Any) -> bytes:
         return bytes(answer)
     raise TypeError("a control request is answered with bytes or None, "
                     f"not with {type(answer).__name__}")
-
-
-_Handler = Callable[[Device, Setup], Answer]
-STANDARD: Dict[Tuple[int, int], _Handler] = {
-    (Recipient.DEVICE, Standard.GET_STATUS): Device._get_status,
-    (Recipient.INTERFACE, Standard.GET_STATUS): Device._get_status,
-    (Recipient.ENDPOINT, Standard.GET_STATUS): Device._get_status,
-    (Recipient.DEVICE, Standard.CLEAR_FEATURE): Device._change_feature,
-    (Recipient.INTERFACE, Standard.CLEAR_FEATURE): Device._change_feature,
-    (Recipient.ENDPOINT, Standard.CLEAR_FEATURE): Device._change_feature,
-    (Recipient.DEVICE, Standard.SET_FEATURE): Device._change_feature,
-    (Recipient.INTERFACE, Standard.SET_FEATURE): Device._change_feature,
-    (Recipient.ENDPOINT, Standard.SET_FEATURE): Device._change_feature,
-    (Recipient.DEVICE, Standard.GET_DESCRIPTOR): Device._get_descriptor,
-    (Recipient.DEVICE, Standard.GET_CONFIGURATION): Device._get_configuration,
-    (Recipient.DEVICE, Standard.SET_CONFIGURATION): Device._set_configuration,
-    (Recipient.INTERFACE, Standard.GET_INTERFACE): Device._get_interface,
-    (Recipient.INTERFACE, Standard.SET_INTERFACE): Device._set_interface,
-    (Recipient.DEVICE, Standard.SET_SEL): Device._nothing,
-    (Recipient.DEVICE, Standard.SET_ISOCH_DELAY): Device._nothing,
-}

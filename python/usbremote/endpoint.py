@@ -9,12 +9,15 @@ business; what is sent and read here is the same with all of them.
 from __future__ import annotations
 
 from collections import deque
-from typing import Callable, Deque, Optional, Protocol
+from typing import Callable, Deque, List, Optional, Protocol
 
 from ._proto import Status, SubmitFlag
 from .errors import LocalError, TransferAborted, TransferEnded
 from .runtime import Runtime, Waiter
 from .session import Request
+
+
+CLEARED = "the guest cleared a halt in the middle of the transfer"
 
 
 class Line(Protocol):
@@ -64,10 +67,7 @@ class Pipe:
         """Reset, unplugged, or another setting: who waits gets an error."""
         self.parked.clear()
         self.halted = False
-        for waiter in self.waiters():
-            if not waiter.done():
-                waiter.set_exception(TransferAborted(why))
-        self._takers.clear()
+        self.flush(why)
 
     def waiters(self) -> "list[Waiter]":
         return list(self._takers)
@@ -94,8 +94,21 @@ class Pipe:
             self.line.complete(self.parked.popleft(), Status.STALL)
 
     def clear_halt(self) -> None:
-        """CLEAR_FEATURE(ENDPOINT_HALT) does this."""
+        """
+        CLEAR_FEATURE(ENDPOINT_HALT) does this.  Who waits goes on, but a
+        transfer that had begun is over: TransferAborted.
+        """
         self.halted = False
+
+    def flush(self, why: str = "flushed") -> None:
+        """
+        Drop what is to be sent or was begun to be read: who waits gets
+        TransferAborted.  The guest's requests stay parked.
+        """
+        for waiter in self.waiters():
+            if not waiter.done():
+                waiter.set_exception(TransferAborted(why))
+        self._takers.clear()
 
     async def next_request(self) -> Request:
         """
@@ -148,9 +161,17 @@ class InEndpoint(Pipe):
     def waiters(self) -> "list[Waiter]":
         return super().waiters() + [s.waiter for s in self._queue]
 
-    def abort(self, why: str) -> None:
-        super().abort(why)
+    def flush(self, why: str = "flushed") -> None:
+        super().flush(why)
         self._queue.clear()
+
+    def clear_halt(self) -> None:
+        super().clear_halt()
+        for sending in [s for s in self._queue if s.at]:
+            self._queue.remove(sending)
+            if not sending.waiter.done():
+                sending.waiter.set_exception(TransferAborted(CLEARED))
+        self.pump()
 
     async def send(self, data: bytes, zlp: bool = False) -> None:
         """
@@ -163,9 +184,11 @@ class InEndpoint(Pipe):
         of a transfer that the next send() goes on with, and the rest of a
         larger request waits for it.  No data at all is an empty packet.
 
-        Raises TransferAborted on a bus reset, another configuration or
-        setting, or when unplugged; what was not sent is dropped.  Raises
-        LocalError when the configuration has no such endpoint.
+        While the endpoint is halted it waits.  Raises TransferAborted on a
+        bus reset, another configuration or setting, when unplugged, and,
+        when some of it was sent, at CLEAR_FEATURE(ENDPOINT_HALT); what was
+        not sent is dropped.  Raises LocalError when the configuration has
+        no such endpoint.
         """
         self.check_usable()
         size = self.max_packet & 0x7ff
@@ -224,6 +247,7 @@ class OutEndpoint(Pipe):
                  usable: Callable[[int], bool]) -> None:
         super().__init__(line, address, usable)
         self._reader: Optional[Waiter] = None
+        self._in_transfer = False       # the reader has some of it
         self._carried = 0
 
     def submitted(self, request: Request) -> None:
@@ -247,9 +271,16 @@ class OutEndpoint(Pipe):
         if self.parked and self._reader and not self._reader.done():
             self._reader.set_result(None)
 
-    async def _request(self) -> Request:
+    def clear_halt(self) -> None:
+        super().clear_halt()
+        reader = self._reader
+        if self._in_transfer and reader and not reader.done():
+            reader.set_exception(TransferAborted(CLEARED))
+
+    async def _request(self, in_transfer: bool = False) -> Request:
         """Wait until a request is parked; it stays there."""
         self.check_usable()
+        self._in_transfer = in_transfer
         while not self.parked:
             if self._reader is not None:
                 raise LocalError(f"two readers of endpoint "
@@ -271,11 +302,36 @@ class OutEndpoint(Pipe):
             self.line.complete(request)
         return part
 
+    def _left_of_packet(self, request: Request) -> int:
+        """Bytes up to the end of the packet that is to be read next."""
+        size = self.max_packet & 0x7ff
+        left = request.submit.length - request.consumed
+        if not size:
+            return left
+        return min(left, size - (request.carried + request.consumed) % size)
+
     def _is_short(self, request: Request) -> bool:
         """Whether its last packet is short and ends the transfer."""
         size, length = self.max_packet & 0x7ff, request.submit.length
         return (not length or not size
                 or (request.carried + length) % size != 0)
+
+    async def read_packet(self) -> bytes:
+        """
+        Read one packet, of at most the endpoint's largest and perhaps
+        empty, or what read_exactly() left of it; `async for packet in
+        endpoint` does it again and again.
+
+        Raises TransferAborted and LocalError as send() does.
+        """
+        request = await self._request()
+        return self._take(request, self._left_of_packet(request))
+
+    def __aiter__(self) -> "OutEndpoint":
+        return self
+
+    async def __anext__(self) -> bytes:
+        return await self.read_packet()
 
     async def read_transfer(self, limit: int = 1 << 24) -> bytes:
         """
@@ -285,9 +341,10 @@ class OutEndpoint(Pipe):
         Raises TransferAborted and LocalError as send() does, LocalError
         also when it grows beyond limit bytes.
         """
-        parts, have = [], 0
+        parts: List[bytes] = []
+        have = 0
         while True:
-            request = await self._request()
+            request = await self._request(bool(parts))
             short = self._is_short(request)
             parts.append(self._take(request, request.submit.length))
             have += len(parts[-1])
@@ -305,9 +362,10 @@ class OutEndpoint(Pipe):
         Raises TransferEnded, with what there was, when a short packet comes
         first, TransferAborted and LocalError as send() does.
         """
-        parts, have = [], 0
+        parts: List[bytes] = []
+        have = 0
         while have < count:
-            request = await self._request()
+            request = await self._request(have > 0)
             short = self._is_short(request)
             part = self._take(request, count - have)
             parts.append(part)

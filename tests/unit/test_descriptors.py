@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Descriptors: declarations to bytes, checked against written-out bytes."""
 
+import struct
 import unittest
 
 import support  # noqa: F401
@@ -8,7 +9,13 @@ import support  # noqa: F401
 from usbremote import descriptors as desc
 from usbremote._proto import Speed, TransferType
 from usbremote.classes.hid import BOOT, BOOT_MOUSE, MOUSE, HidInterface
-from usbremote.descriptors import Configuration, Endpoint, Interface
+from usbremote.descriptors import (Association, Configuration, Endpoint,
+                                   Interface)
+from usbremote.device import Device
+from usbremote.errors import LocalError
+from usbremote.microsoft import Microsoft
+from usbremote.setup import Setup
+from usbremote.testing import Bench
 
 IN = Endpoint(0x81, TransferType.BULK, 512)
 OUT = Endpoint(0x02, TransferType.BULK, 512)
@@ -125,6 +132,214 @@ class Parsing(unittest.TestCase):
     def test_endpoints_without_an_interface_are_passed_over(self):
         self.assertEqual(desc.parse_configuration(
             bytes(9) + IN.encode(Speed.FULL)).settings, {})
+
+
+def endpoint_at(speed, **fields):
+    """The 7 bytes of an endpoint that is declared so."""
+    fields = {"address": 0x81, "type": TransferType.BULK, **fields}
+    return Endpoint(**fields).encode(speed)[:7]
+
+
+class BySpeed(unittest.TestCase):
+    def sizes(self, type, speeds):
+        return [int.from_bytes(endpoint_at(s, type=type)[4:6], "little")
+                for s in speeds]
+
+    def test_the_largest_packet_is_that_of_type_and_speed(self):
+        self.assertEqual(self.sizes(TransferType.BULK, Speed),
+                         [8, 64, 512, 1024])
+        self.assertEqual(self.sizes(TransferType.INTERRUPT, Speed),
+                         [8, 64, 1024, 1024])
+        self.assertEqual(self.sizes(TransferType.ISO, list(Speed)[1:]),
+                         [1023, 1024, 1024])
+
+    def test_a_value_holds_up_to_the_next_speed_that_is_listed(self):
+        listed = {Speed.FULL: 10, Speed.HIGH: 4}
+        self.assertEqual([desc.at_speed(listed, s) for s in Speed],
+                         [10, 10, 4, 4])
+        self.assertEqual([desc.at_speed(3, s) for s in Speed], [3] * 4)
+
+    def test_size_and_interval_may_differ_by_speed(self):
+        values = [endpoint_at(s, max_packet={Speed.FULL: 16, Speed.HIGH: 32},
+                              interval={Speed.FULL: 1, Speed.HIGH: 7})
+                  for s in (Speed.FULL, Speed.HIGH)]
+        self.assertEqual([(v[4], v[6]) for v in values], [(16, 1), (32, 7)])
+
+    def test_a_period_becomes_an_interval_that_is_not_longer(self):
+        for period, expected in ((1, [1, 1, 4, 4]), (10, [10, 10, 7, 7]),
+                                 (0.125, [1, 1, 1, 1]), (300, [255, 255, 12,
+                                                               12])):
+            self.assertEqual(
+                [endpoint_at(s, type=TransferType.INTERRUPT,
+                             period_ms=period)[6] for s in Speed], expected,
+                period)
+
+    def test_an_isochronous_period_at_full_speed_is_a_power_of_two(self):
+        self.assertEqual(endpoint_at(Speed.FULL, type=TransferType.ISO,
+                                     period_ms=4)[6], 3)
+
+
+class Associated(unittest.TestCase):
+    def encode(self, **fields):
+        function = Association([Interface(2, number=1), Interface(10,
+                                                                  number=2)],
+                               2, 6, 0, "net", **fields)
+        return Configuration([Interface(number=0), function]).encode(
+            Speed.FULL, lambda text: 5 if text else 0)
+
+    def test_it_counts_its_interfaces_and_goes_before_them(self):
+        parts = desc.split(self.encode())
+        self.assertEqual([p[1] for p in parts], [2, 4, 11, 4, 4])
+        self.assertEqual(parts[2].hex(), "080b010202060005")
+        self.assertEqual(parts[0][4], 3)
+
+    def test_the_device_says_that_it_has_associations(self):
+        class Combined(Device):
+            def configurations(self, speed):
+                return [Configuration([Association([Interface()])])]
+        self.assertEqual(Combined().descriptor(desc.DEVICE, 0)[4:7],
+                         b"\xef\2\1")
+        Combined.device_class = (1, 2, 3)
+        self.assertEqual(Combined().descriptor(desc.DEVICE, 0)[4:7],
+                         b"\1\2\3")
+
+
+class RawParts(unittest.TestCase):
+    """raw takes the place of one descriptor, what follows stays."""
+
+    def encode(self, part, speed=Speed.FULL):
+        return part.encode(speed, lambda text: 0)
+
+    def test_of_an_endpoint(self):
+        endpoint = Endpoint(0x81, TransferType.BULK, raw=b"\7\5odd",
+                            extra=b"more")
+        self.assertEqual(endpoint.encode(Speed.FULL), b"\7\5oddmore")
+
+    def test_of_a_companion(self):
+        endpoint = Endpoint(0x81, TransferType.BULK, companion=b"\2\x30")
+        self.assertEqual(endpoint.encode(Speed.SUPER)[7:], b"\2\x30")
+
+    def test_of_an_interface(self):
+        interface = Interface(raw=b"\3\4!", endpoints=[
+            Endpoint(0x81, TransferType.BULK)])
+        self.assertEqual(self.encode(interface)[:5], b"\3\4!\7\5")
+
+    def test_of_an_association(self):
+        self.assertEqual(self.encode(Association(
+            [Interface()], raw=b"\2\x0b"))[:4], b"\2\x0b\x09\4")
+
+    def test_of_a_configuration(self):
+        data = self.encode(Configuration([Interface()], raw=b"\2\2"))
+        self.assertEqual(data[:4], b"\2\2\x09\4")
+        self.assertEqual(len(data), 11)
+
+    def test_what_goes_before_the_interfaces_is_counted(self):
+        data = self.encode(Configuration([Interface()], extra=b"\3\x09\1"))
+        self.assertEqual((data[2], data[9:12]), (21, b"\3\x09\1"))
+
+
+class MicrosoftOs(unittest.TestCase):
+    """Against the tables of Microsoft's two specifications."""
+
+    guids = Microsoft(properties={"DeviceInterfaceGUIDs": ["{1}"]})
+
+    def ask(self, index, told=None, request=0x20, kind=0xc0):
+        told = told or self.guids
+        return told.answer(Setup(kind, request, 0, index, 4096))
+
+    def test_os_1_string(self):
+        self.assertEqual(self.guids.string().hex(),
+                         "12034d005300460054003100300030002000")
+        self.assertIsNone(Microsoft(versions=(2,)).string())
+
+    def test_os_1_compatible_id(self):
+        data = self.ask(4)
+        self.assertEqual(data[:18].hex(),
+                         "280000000001040001" + 7 * "00" + "0001")
+        self.assertEqual(data[18:26], b"WINUSB\0\0")
+        self.assertEqual(len(data), 40)
+
+    def test_os_1_properties(self):
+        data = self.ask(5)
+        size, version, index, count = struct.unpack_from("<IHHH", data)
+        self.assertEqual((size, version, index, count),
+                         (len(data), 0x100, 5, 1))
+        size, kind, length = struct.unpack_from("<IIH", data, 10)
+        self.assertEqual((size, kind, length), (len(data) - 10, 7, 42))
+        self.assertEqual(data[20:62].decode("utf-16-le"),
+                         "DeviceInterfaceGUIDs\0")
+        self.assertEqual(data[66:].decode("utf-16-le"), "{1}\0\0")
+
+    def test_os_2_set(self):
+        data = self.ask(7)
+        self.assertEqual(struct.unpack_from("<HHIH", data),
+                         (10, 0, 0x06030000, len(data)))
+        self.assertEqual(data[10:22], b"\x14\0\3\0WINUSB\0\0")
+        size, kind, value_kind, length = struct.unpack_from("<HHHH", data, 30)
+        self.assertEqual((size, kind, value_kind, length),
+                         (len(data) - 30, 4, 7, 42))
+
+    def test_os_2_set_of_one_function(self):
+        data = self.ask(7, Microsoft(interface=3))
+        self.assertEqual(struct.unpack_from("<HHBxH", data, 10),
+                         (8, 1, 0, len(data) - 10))
+        self.assertEqual(struct.unpack_from("<HHBxH", data, 18),
+                         (8, 2, 3, len(data) - 18))
+
+    def test_values_of_every_kind(self):
+        for value, kind, data in (("a", 1, b"a\0\0\0"), (7, 4, b"\7\0\0\0"),
+                                  (b"xy", 3, b"xy")):
+            told = Microsoft(properties={"p": value})
+            set_ = self.ask(7, told)[30:]
+            self.assertEqual((set_[4], set_[14:]), (kind, data))
+
+    def test_other_requests_are_not_its_own(self):
+        for asked in ({"request": 0x21}, {"kind": 0x40}, {"kind": 0xa0},
+                      {"kind": 0xc2}):
+            self.assertIsNone(self.ask(4, **asked), asked)
+        self.assertIsNone(self.ask(6))
+        self.assertIsNone(self.ask(7, Microsoft(versions=(1,))))
+
+    def test_raw_bytes_go_before_it(self):
+        self.assertEqual(self.ask(7, Microsoft(raw={7: b"raw"})), b"raw")
+
+    def test_a_device_with_it(self):
+        class Told(Device):
+            microsoft = self.guids
+        bench = Bench(Told)
+        bench.plug_in()
+        device = bench.control(Setup(0x80, 6, 0x100, 0, 18)).data
+        self.assertEqual(device[2:4], b"\x10\2")
+        self.assertEqual(bench.control(Setup(0x80, 6, 0x3ee, 0, 18)).data,
+                         self.guids.string())
+        bos = bench.control(Setup(0x80, 6, 0xf00, 0, 255)).data
+        size = len(self.guids.descriptor_set())
+        self.assertEqual(
+            desc.split(bos)[2].hex(), "1c100500df60ddd88945c74c9cd2659d9e648a"
+            f"9f00000306{size:02x}002000")
+        self.assertEqual(bench.control(Setup(0xc0, 0x20, 0, 7, 999)).data,
+                         self.guids.descriptor_set())
+
+
+class Checking(unittest.TestCase):
+    def test_what_cannot_be_encoded_is_named_with_its_speed(self):
+        class Wrong(Device):
+            speeds = (Speed.FULL, Speed.SUPER)
+
+            def configurations(self, speed):
+                number = 300 if speed == Speed.SUPER else 0
+                return [Configuration([Interface(number=number)])]
+        with self.assertRaisesRegex(LocalError, "at super speed.*256"):
+            Wrong().check()
+
+    def test_a_string_index_for_class_descriptors(self):
+        class Named(Device):
+            product = "p"
+        device = Named()
+        index = device.string("020000000001")
+        self.assertEqual(device.descriptor(desc.STRING, index)[2:],
+                         "020000000001".encode("utf-16-le"))
+        self.assertEqual(device.string("020000000001"), index)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,8 @@ class Gadget(Device):
         return [
             Configuration([Interface(endpoints=[bulk], name="main"),
                            Interface(endpoints=[], alternate=1)]),
-            Configuration([Interface(number=3)], value=5, self_powered=True)]
+            Configuration([Interface(number=3)], value=5, self_powered=True,
+                          remote_wakeup=True)]
 
     def control(self, setup):
         if setup.request_type == 0xc0 and setup.request == 1:
@@ -288,6 +289,9 @@ class StatusAndFeatures(OnBench):
                                       feature)[0], STALL)
 
     def test_interface_status(self):
+        status = (0x81, Standard.GET_STATUS, 0, 0, 2)
+        self.assertEqual(self.ask(*status)[0], STALL)
+        self.bench.configure(1)
         self.assertEqual(self.ask(0x81, Standard.GET_STATUS, 0, 0, 2),
                          (OK, b"\0\0"))
 
@@ -306,6 +310,89 @@ class StatusAndFeatures(OnBench):
         self.assertEqual(self.ask(SET, Standard.SET_SEL, data=bytes(6))[0],
                          OK)
         self.assertEqual(self.ask(1, Standard.SET_FEATURE, 0)[0], OK)
+
+
+class NotSupported(OnBench):
+    def test_what_no_device_need_support_is_stalled_and_not_reported(self):
+        self.assertEqual(self.ask(0x82, Standard.SYNCH_FRAME, 0, 0x81, 2)[0],
+                         STALL)
+        self.assertEqual(self.ask(0, Standard.SET_DESCRIPTOR, 0x100, 0,
+                                  data=bytes(18))[0], STALL)
+        self.assertEqual(sum(self.device.unhandled_requests.values()), 0)
+
+
+class Wakeups(OnBench):
+    def wakeups(self):
+        return [m for m in self.bench.heard if isinstance(m, Wakeup)]
+
+    def test_only_when_the_guest_has_enabled_it(self):
+        self.assertFalse(self.device.wakeup())
+        self.bench.configure(5)
+        self.ask(SET, Standard.SET_FEATURE, 1)
+        self.assertTrue(self.device.wakeup())
+        self.bench.exchange()
+        self.assertEqual(len(self.wakeups()), 1)
+
+    def test_a_configuration_without_it_refuses_to_enable_it(self):
+        self.bench.configure(1)
+        self.assertEqual(self.ask(SET, Standard.SET_FEATURE, 1)[0], STALL)
+        self.assertFalse(self.device.remote_wakeup)
+
+
+class Settings(Gadget):
+    """What its interface_set() is told."""
+
+    async def interface_set(self, number, alternate):
+        self.log.append((number, alternate))
+        try:
+            await self.sleep(100)
+        finally:
+            self.log.append(("over", alternate))
+
+
+class InterfaceSet(OnBench):
+    make = Settings
+
+    def choose(self, alternate):
+        del self.device.log[:]
+        self.ask(1, Standard.SET_INTERFACE, alternate, 0)
+        return self.device.log
+
+    def test_it_runs_for_each_choice_and_ends_with_the_next(self):
+        self.bench.configure(1)
+        self.assertEqual(self.choose(1), [(0, 1)])
+        self.assertEqual(self.choose(0), [("over", 1), (0, 0)])
+
+    def test_it_ends_with_the_configuration(self):
+        self.bench.configure(1)
+        self.choose(1)
+        self.bench.configure(1)
+        self.assertIn(("over", 1), self.device.log)
+
+    def test_a_setting_that_is_not_there_changes_nothing(self):
+        self.bench.configure(1)
+        self.choose(1)
+        self.assertEqual(self.choose(7), [])
+
+
+class Broken(Gadget):
+    """Its configured() is wrong."""
+
+    async def configured(self):
+        self.ep_in(1)
+        raise ValueError("a bug")
+
+
+class FailedDevice(OnBench):
+    make = Broken
+
+    def test_a_bug_in_configured_halts_the_endpoints(self):
+        logging.disable(logging.NOTSET)
+        with self.assertLogs("usbremote.device", "ERROR") as logs:
+            self.bench.configure()
+        self.assertIn("ValueError: a bug", logs.output[0])
+        id = self.bench.read(0x81, 64)
+        self.assertEqual(self.bench.answer_to(id).status, STALL)
 
 
 class Handlers(OnBench):

@@ -349,6 +349,64 @@ class Reading(OnBench):
         self.assertEqual(self.log, [("b", LocalError)])
 
 
+class Packets(OnBench):
+    """Read one by one: the same however the guest's transfer is cut."""
+
+    def packets(self, *writes):
+        """The packets that these requests are read as."""
+        found = []
+
+        async def main():
+            async for packet in self.device.ep_out(2):
+                found.append(packet)
+        self.do("all", main())
+        for data in writes:
+            self.assertEqual(self.write(data), (Status.OK, len(data)))
+        return found
+
+    def test_they_are_cut_by_the_size_of_the_endpoint(self):
+        data = bytes(range(200))
+        cut = [data[:64], data[64:128], data[128:192], data[192:]]
+        self.assertEqual(self.packets(*cut), cut)
+        self.setUp()
+        self.assertEqual(self.packets(data), cut)
+
+    def test_an_empty_packet_is_one_too(self):
+        self.assertEqual(self.packets(bytes(64), b"", b"x"),
+                         [bytes(64), b"", b"x"])
+
+    def test_what_read_exactly_left_of_one_is_the_next(self):
+        self.bench.write(2, bytes(60) + b"rest" + b"more")
+        self.do("head", self.device.ep_out(2).read_exactly(60))
+        self.assertEqual(self.packets(), [b"rest", b"more"])
+
+    def test_a_reset_ends_them(self):
+        self.packets(b"x")
+        self.bench.qemu.reset()
+        self.bench.exchange()
+        self.assertEqual(self.log, [("all", TransferAborted)])
+
+
+class Flushing(OnBench):
+    def test_what_was_to_be_sent_is_dropped_and_requests_stay(self):
+        self.send(bytes(64))
+        id = self.bench.read(0x81, 512)
+        self.device.ep_in(1).flush()
+        self.bench.exchange()
+        self.assertEqual(self.log, [(64, TransferAborted)])
+        self.send(b"new")
+        self.assertEqual(self.got(id), b"new")
+
+    def test_a_reader_is_ended_and_what_it_had_not_read_stays(self):
+        self.do("read", self.device.ep_out(2).read_exactly(100))
+        self.device.ep_out(2).flush()
+        self.bench.exchange()
+        self.assertEqual(self.log, [("read", TransferAborted)])
+        self.write(b"later")
+        self.do("read", self.device.ep_out(2).read_transfer())
+        self.assertEqual(self.log[1:], [("read", b"later")])
+
+
 class Halting(OnBench):
     clear = Setup(0x02, Standard.CLEAR_FEATURE, 0, 0x81, 0)
 
@@ -374,6 +432,40 @@ class Halting(OnBench):
         self.bench.read(0x81, 64)
         self.bench.control(self.clear)
         self.assertEqual(self.read(64), b"data")
+
+    def test_a_send_that_had_not_begun_goes_on_after_the_halt(self):
+        self.send(b"data")
+        self.device.ep_in(1).halt()
+        self.bench.control(self.clear)
+        self.assertEqual(self.read(64), b"data")
+
+    def test_a_transfer_sent_in_part_ends_when_the_halt_is_cleared(self):
+        self.send(bytes(100))
+        self.send(b"next")
+        self.read(64)
+        self.device.ep_in(1).halt()
+        self.assertEqual(self.log, [])
+        self.bench.control(self.clear)
+        self.assertEqual(self.log, [(100, TransferAborted)])
+        self.assertEqual(self.read(64), b"next")
+
+    def test_a_transfer_read_in_part_ends_when_the_halt_is_cleared(self):
+        for call in ("read_transfer", "read_exactly"):
+            self.setUp()
+            out = self.device.ep_out(2)
+            arguments = (100,) if call == "read_exactly" else ()
+            self.do(call, getattr(out, call)(*arguments))
+            self.write(bytes(64))
+            self.bench.control(Setup(2, Standard.CLEAR_FEATURE, 0, 2, 0))
+            self.assertEqual(self.log, [(call, TransferAborted)])
+
+    def test_a_reader_that_has_nothing_yet_goes_on_after_the_halt(self):
+        self.do("read", self.device.ep_out(2).read_transfer())
+        self.device.ep_out(2).halt()
+        self.assertEqual(self.write(b"no"), (Status.STALL, 0))
+        self.bench.control(Setup(2, Standard.CLEAR_FEATURE, 0, 2, 0))
+        self.write(b"yes")
+        self.assertEqual(self.log, [("read", b"yes")])
 
     def test_the_guest_may_halt_it(self):
         self.bench.control(Setup(0x02, Standard.SET_FEATURE, 0, 0x02, 0))
