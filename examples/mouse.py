@@ -19,8 +19,7 @@ from math import cos, radians, sin
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "python"))
 
 from usbremote import cli                                       # noqa: E402
-from usbremote.classes.hid import (BOOT, BOOT_MOUSE, MOUSE,     # noqa: E402
-                                   HidInterface)
+from usbremote.classes import hid                               # noqa: E402
 from usbremote.descriptors import Configuration, Endpoint       # noqa: E402
 from usbremote.device import Device, Speed, TransferType        # noqa: E402
 
@@ -29,15 +28,24 @@ class Mouse(Device):
     vendor_id, product_id = 0x1209, 0x0001
     manufacturer, product = "usb-remote", "Python Mouse"
 
-    def __init__(self, options):
-        super().__init__()
-        self.options = options
+    @classmethod
+    def add_options(cls, parser):
+        parser.add_argument("--radius", type=cli.number(1, 7000), default=100,
+                            metavar="N", help="in counts (100)")
+        parser.add_argument("--rate", type=cli.number(0.01, 1e4, float),
+                            default=100, metavar="HZ",
+                            help="reports a second, at most (100)")
+        parser.add_argument("--turns", type=cli.number(0, 1e9), default=0,
+                            metavar="N", help="then stay idle (0: never)")
+        parser.add_argument("--idle", action="store_true", help="stay idle")
+        parser.add_argument("--report-log", type=cli.log_file, metavar="FILE",
+                            help="append 'dx dy' for each report sent")
 
     def configurations(self, speed):
-        interval = 4 if speed >= Speed.HIGH else 10     # 1 ms or 10 ms
+        interval = {Speed.FULL: 10, Speed.HIGH: 4}      # 10 ms and 1 ms
         motion = Endpoint(0x81, TransferType.INTERRUPT, 8, interval)
-        return [Configuration([HidInterface(
-            BOOT_MOUSE, [motion], BOOT, MOUSE, size=3)])]
+        return [Configuration([hid.HidInterface(
+            hid.BOOT_MOUSE, [motion], hid.BOOT, hid.MOUSE, size=3)])]
 
     async def configured(self):
         radius, pause = self.options.radius, 1 / self.options.rate
@@ -62,16 +70,4 @@ class Mouse(Device):
 
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__)
-    parser.add_argument("--radius", type=cli.number(1, 7000), default=100,
-                        metavar="N", help="in counts (100)")
-    parser.add_argument("--rate", type=cli.number(0.01, 1e4, float),
-                        default=100, metavar="HZ",
-                        help="reports a second, at most (100)")
-    parser.add_argument("--turns", type=cli.number(0, 1e9), default=0,
-                        metavar="N", help="then stay idle (0: never)")
-    parser.add_argument("--idle", action="store_true",
-                        help="move on SIGUSR1 only")
-    parser.add_argument("--report-log", type=cli.log_file, metavar="FILE",
-                        help="append 'dx dy' for each report sent")
-    cli.run(parser, Mouse)
+    cli.main(Mouse)

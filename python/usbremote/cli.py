@@ -11,16 +11,19 @@ import signal
 import sys
 from collections import Counter
 from functools import partial
-from typing import Callable, NoReturn, Optional, TextIO, Tuple
+from typing import (BinaryIO, Callable, List, NoReturn, Optional, Sequence,
+                    TextIO, Tuple, Type)
 
 from ._proto import Speed
 from .codec import Hello
 from .device import Device
-from .errors import UsbRemoteError, printable
+from .errors import Refused, UsbRemoteError, printable
+from .pcap import PcapWriter
 from .session import Counters
-from .transport import Address, Server, farewell, serve
+from .transport import Address, Background, Server, farewell, serve
 
 Make = Callable[[argparse.Namespace], Device]
+LOG_LEVELS = ("error", "warning", "info", "debug")
 
 
 class Parser(argparse.ArgumentParser):
@@ -30,10 +33,17 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message} (see --help)\n")
 
 
-def parser(description: Optional[str]) -> argparse.ArgumentParser:
+def plain_parser(description: Optional[str], prog: Optional[str] = None
+                 ) -> argparse.ArgumentParser:
+    """A parser without options, whose help is shown as it is written."""
+    return Parser(description=description, prog=prog,
+                  formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+def parser(description: Optional[str], prog: Optional[str] = None
+           ) -> argparse.ArgumentParser:
     """A parser with the options of every device."""
-    p = Parser(description=description,
-               formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = plain_parser(description, prog)
     where = p.add_mutually_exclusive_group(required=True)
     where.add_argument("--connect", metavar="ADDR", help="connect to QEMU's "
                        "character device: unix:PATH or tcp:HOST:PORT")
@@ -47,11 +57,28 @@ def parser(description: Optional[str]) -> argparse.ArgumentParser:
                    metavar="SECONDS",
                    help="how long QEMU may take to say hello (10; with "
                    "--reconnect as long as it likes)")
-    p.add_argument("--stats", type=stats_file, metavar="FILE",
+    p.add_argument("--stats", type=output_file, metavar="FILE",
                    help="write counters there as JSON on SIGUSR2 and at exit")
+    p.add_argument("--pcap", type=output_file, metavar="FILE",
+                   help="write the device's traffic there, for Wireshark")
     p.add_argument("-v", "--verbose", action="count", default=0,
                    help="say what happens; twice: every event")
+    p.add_argument("--log-level", choices=LOG_LEVELS, metavar="LEVEL",
+                   help="error, warning (usual), info (-v) or debug (-vv)")
     return p
+
+
+def device_parser(kind: Type[Device], prog: Optional[str] = None
+                  ) -> argparse.ArgumentParser:
+    """The options of every device and those of this one."""
+    p = parser(description_of(kind), prog)
+    kind.add_options(p)
+    return p
+
+
+def description_of(kind: Type[Device]) -> Optional[str]:
+    """What the file says in which the device is defined."""
+    return sys.modules[kind.__module__].__doc__
 
 
 def speeds(text: str) -> Tuple[Speed, ...]:
@@ -72,7 +99,7 @@ def log_file(text: str) -> TextIO:
             f"cannot write '{text}': {err.strerror}") from None
 
 
-def stats_file(text: str) -> str:
+def output_file(text: str) -> str:
     """For argparse: a file that can be put in place of another."""
     folder = os.path.dirname(text) or "."
     if not os.access(folder, os.W_OK | os.X_OK):
@@ -96,25 +123,54 @@ def number(low: float, high: float,
 
 
 class Program:
-    """A command that is a device, from its arguments to its exit code."""
+    """
+    A command that is a device, from its arguments to its exit code.
 
-    def __init__(self, parser: argparse.ArgumentParser, make: Make) -> None:
+    background runs beside the devices.  first: made before there is a
+    connection, so that what is wrong is told at once.
+    """
+
+    def __init__(self, parser: argparse.ArgumentParser, make: Make,
+                 arguments: Optional[Sequence[str]] = None,
+                 background: Optional[Background] = None) -> None:
         self.name = parser.prog
-        self.options = parser.parse_args()
+        self.options = parser.parse_args(arguments)
         self.make = make
+        self.background = background
         self.counters = Counters()
-        self.unhandled: "list[Counter[str]]" = []
+        self.unhandled: "List[Counter[str]]" = []
+        self.first: Optional[Device] = None
+        self._capture: Optional[BinaryIO] = None
 
-    def factory(self, hello: Hello) -> Device:
-        """The device of one connection, at the speeds that were asked for."""
+    def new_device(self) -> Device:
+        """
+        A device at the speeds that were asked for, with sound descriptors.
+
+        Raises what its constructor does, LocalError for the descriptors.
+        """
         device = self.make(self.options)
         if self.options.speed:
             device.speeds = self.options.speed
             device.speed = max(device.speeds)
-        self.unhandled.append(device.unhandled_requests)
+        device.check()
+        return device
+
+    def factory(self, hello: Hello) -> Device:
+        """The device of one connection; raises Refused."""
+        device, self.first = self.first, None
+        try:
+            device = device or self.new_device()
+        except (UsbRemoteError, OSError) as err:
+            logging.error("no device: %s", plain(err))
+            raise Refused(0, plain(err)) from err
+        self.remember(device)
         logging.info("connected to QEMU's device '%s'",
                      printable(hello.device_id))
         return device
+
+    def remember(self, device: Device) -> None:
+        """Report at the end what it did not answer."""
+        self.unhandled.append(device.unhandled_requests)
 
     def server(self) -> Server:
         o = self.options
@@ -123,7 +179,13 @@ class Program:
             timeout = 10.0
         return Server(self.factory, Address.parse(o.connect or o.listen),
                       o.listen is not None, o.reconnect, timeout,
-                      self.counters)
+                      self.counters, self.tap)
+
+    def tap(self) -> Optional[PcapWriter]:
+        """What records the traffic of one more connection."""
+        if self._capture is None:
+            return None
+        return PcapWriter(self._capture.write, self.counters.connections + 1)
 
     def write_stats(self) -> None:
         """Whole or not at all, for those who watch the file."""
@@ -152,20 +214,33 @@ class Program:
         where = ""
         try:
             server = self.server()
+            self.first = self.new_device()
+            if self.options.pcap:
+                self._capture = open(self.options.pcap, "wb", buffering=0)
+                self._capture.write(PcapWriter.HEADER)
             where = f"{server.address.text}: "
             try:
                 closed = serve(server, {
                     signal.SIGUSR1: partial(poke, server),
-                    signal.SIGUSR2: self.write_stats_now})
+                    signal.SIGUSR2: self.write_stats_now}, self.background)
             finally:
                 self.write_stats_now()
         except (UsbRemoteError, OSError) as err:
-            print(f"{self.name}: {where}{err}", file=sys.stderr)
+            print(f"{self.name}: {where}{plain(err)}", file=sys.stderr)
             return 1
-        self.report_unhandled()
+        finally:
+            self.report_unhandled()
         if closed is not None:
             print(f"{self.name}: {farewell(closed)}")
         return 0
+
+
+def plain(err: Exception) -> str:
+    """An error on one line, without Python's number."""
+    if isinstance(err, OSError) and err.strerror:
+        where = f"{err.filename}: " if err.filename else ""
+        return f"{where}{err.strerror}"
+    return str(err)
 
 
 def poke(server: Server) -> None:
@@ -174,12 +249,21 @@ def poke(server: Server) -> None:
         device.on_user_signal()
 
 
+def set_up_logging(options: argparse.Namespace, name: str) -> None:
+    """To standard error, as -v and --log-level say."""
+    logging.basicConfig(format=f"{name}: %(message)s")
+    logging.getLogger("asyncio").setLevel(logging.WARNING)
+    level = options.log_level or LOG_LEVELS[min(options.verbose + 1, 3)]
+    logging.getLogger().setLevel(level.upper())
+
+
 def run(parser: argparse.ArgumentParser, make: Make) -> NoReturn:
     """Run the device that make() returns for the options; exits."""
-    logging.basicConfig(format=f"{parser.prog}: %(message)s")
-    logging.getLogger("asyncio").setLevel(logging.WARNING)
     program = Program(parser, make)
-    logging.getLogger().setLevel(
-        {0: logging.WARNING, 1: logging.INFO}.get(program.options.verbose,
-                                                  logging.DEBUG))
+    set_up_logging(program.options, program.name)
     sys.exit(program.run())
+
+
+def main(kind: Type[Device]) -> NoReturn:
+    """Run a device of this class, with its command line; exits."""
+    run(device_parser(kind), kind)

@@ -13,7 +13,8 @@ from __future__ import annotations
 import enum
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from typing import Callable, Deque, Dict, List, Optional, Tuple, Type, Union
+from typing import (Callable, Deque, Dict, List, Optional, Protocol, Tuple,
+                    Type, Union)
 
 from .codec import (QEMU, Address, Attach, Attached, Bye, Cancel, Complete,
                     Decoder, Detach, Detached, EndpointEntry, Error, Hello,
@@ -222,6 +223,19 @@ class Counters:
         return values
 
 
+class Tap(Protocol):
+    """Who is told of each request and of its end."""
+
+    def addressed(self, address: int) -> None:
+        """The guest gave the device an address; 0 after a bus reset."""
+
+    def submitted(self, submit: Submit) -> None:
+        """A request came."""
+
+    def completed(self, submit: Submit, answer: Optional[Complete]) -> None:
+        """It was answered, or became void."""
+
+
 class PeerSession:
     """
     One connection as the peer sees it.
@@ -231,9 +245,11 @@ class PeerSession:
 
     def __init__(self, name: str = "usbremote for Python",
                  limits: Limits = Limits(),
-                 counters: Optional[Counters] = None) -> None:
+                 counters: Optional[Counters] = None,
+                 tap: Optional[Tap] = None) -> None:
         self.state = State.START
         self.name = name
+        self.tap = tap
         self.limits = limits
         self.counters = counters if counters is not None else Counters()
         self.attachment = 0
@@ -471,10 +487,12 @@ class PeerSession:
         if self._is_live(message):
             self._void_requests()
             self.speed = Speed(message.speed)
+            self._addressed(0)
             self._events.append(BusReset(self.speed))
 
     def _on_address(self, message: Address) -> None:
         if self._is_live(message):
+            self._addressed(message.address)
             self._events.append(Addressed(message.address))
 
     def _on_vmstate(self, message: Vmstate) -> None:
@@ -497,6 +515,8 @@ class PeerSession:
         request = self.requests[message.id] = Request(message)
         self._account(message, 1)
         self.counters.submits[f"0x{message.endpoint:02x}"] += 1
+        if self.tap is not None:
+            self.tap.submitted(message)
         self._events.append(Submitted(request))
 
     def _on_cancel(self, message: Cancel) -> None:
@@ -558,11 +578,19 @@ class PeerSession:
             self.counters.bytes_in += message.length
         else:
             self.counters.bytes_out += message.length
+        if self.tap is not None:
+            self.tap.completed(request.submit, message)
         self._output.append(data)
+
+    def _addressed(self, address: int) -> None:
+        if self.tap is not None:
+            self.tap.addressed(address)
 
     def _void_requests(self) -> None:
         for request in self.requests.values():
             request.answer = Answer.VOID
+            if self.tap is not None:
+                self.tap.completed(request.submit, None)
         self.requests.clear()
         self._on_endpoint.clear()
         self._bytes = 0

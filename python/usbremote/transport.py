@@ -22,7 +22,8 @@ from .device import Device
 from .errors import (ConnectionLost, LocalError, NotUsbRemote,
                      ProtocolViolation, RemoteError)
 from .port import Factory, Port
-from .session import Closed, Counters, PeerSession
+from .runtime import Runtime
+from .session import Closed, Counters, PeerSession, Tap
 from ._proto import ByeReason
 
 log = logging.getLogger(__name__)
@@ -186,17 +187,19 @@ class Server:
     factory makes a device per connection from QEMU's HELLO.  With
     reconnect, a lost connection, a removed device and nothing to connect
     to are waited for instead of ending it.  timeout: seconds that QEMU may
-    take to say HELLO.
+    take to say HELLO.  tap makes what listens to one more connection.
     """
 
     def __init__(self, factory: Factory, address: Address,
                  listen: bool = False, reconnect: bool = False,
                  timeout: Optional[float] = 10.0,
-                 counters: Optional[Counters] = None) -> None:
+                 counters: Optional[Counters] = None,
+                 tap: Callable[[], Optional[Tap]] = lambda: None) -> None:
         self.factory, self.address = factory, address
         self.listen, self.reconnect = listen, reconnect
         self.timeout = timeout
         self.counters = counters or Counters()
+        self.tap = tap
         self.links: List[Link] = []
         self._stop: "Optional[asyncio.Future[None]]" = None
 
@@ -229,7 +232,7 @@ class Server:
                 await link.ended
 
     def _new_link(self) -> Link:
-        session = PeerSession(counters=self.counters)
+        session = PeerSession(counters=self.counters, tap=self.tap())
         link = Link(Port(AsyncioRuntime(), self.factory, session),
                     self.timeout, "" if self.listen else BUSY)
         self.links.append(link)
@@ -381,11 +384,14 @@ def set_no_delay(transport: asyncio.BaseTransport) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def serve(server: Server, signals: Dict[signal.Signals, Callable[[], None]]
-          ) -> Optional[Closed]:
+Background = Callable[[Server, Runtime], Coroutine[Any, Any, None]]
+
+
+def serve(server: Server, signals: Dict[signal.Signals, Callable[[], None]],
+          background: Optional[Background] = None) -> Optional[Closed]:
     """
     Run a server on a loop of its own until it ends or SIGINT or SIGTERM
-    arrives; other signals call what they are given.
+    arrives; other signals call what they are given; background runs beside.
     """
     async def main() -> Optional[Closed]:
         loop = asyncio.get_running_loop()
@@ -393,6 +399,9 @@ def serve(server: Server, signals: Dict[signal.Signals, Callable[[], None]]
             loop.add_signal_handler(number, server.stop)
         for number, call in signals.items():
             loop.add_signal_handler(number, call)
+        runtime = AsyncioRuntime()
+        if background is not None:
+            runtime.spawn(background(server, runtime))
         return await server.run()
 
     return asyncio.run(main())
