@@ -453,6 +453,61 @@ static void storm_of_wakeups(const void *opaque)
     rig_free(rig);
 }
 
+/* The power management of the machine type "pc": PIIX4, function 1.3 */
+#define PM_DEVFN            QPCI_DEVFN(1, 3)
+#define PM_BASE_REGISTER    0x40
+#define PM_IO               0x80
+#define PM_BASE             0xb000
+#define PM_CONTROL          (PM_BASE + 4)
+#define SLEEP_S3            ((1 << 13) | (1 << 10))
+
+static void suspend_to_ram(Rig *rig)
+{
+    QPCIDevice *pm = qpci_device_find(rig->hc->pcibus, PM_DEVFN);
+
+    qpci_config_writel(pm, PM_BASE_REGISTER, PM_BASE | 1);
+    qpci_config_writeb(pm, PM_IO, 1);
+    qtest_outw(rig->qts, PM_CONTROL, SLEEP_S3);
+    qtest_qmp_eventwait(rig->qts, "SUSPEND");
+    g_free(pm);
+}
+
+static void expect_suspended(Rig *rig)
+{
+    QDict *r = qtest_qmp(rig->qts, "{ 'execute': 'query-status' }");
+
+    g_assert_cmpstr(qdict_get_str(qdict_get_qdict(r, "return"), "status"), ==,
+                    "suspended");
+    qobject_unref(r);
+}
+
+/*
+ * QEMU's USB controllers do not wake the machine: a WAKEUP resumes the port
+ * at most.  Who wakes it resets it too, and the peer's device is still there.
+ */
+static void wakeup_in_s3(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+    UsbHcTransfer *in = usbhc_submit(rig->bulk_in, NULL, 64);
+
+    peer_message_free(rig_submit(rig, PEER_BULK_IN));
+    set_remote_wakeup(rig, true);
+    usbhc_port_suspend(rig->hc, rig->dev->port);
+    suspend_to_ram(rig);
+    flood(rig->peer);
+    rig_run(rig, 20);
+    expect_suspended(rig);
+    qtest_qmp_assert_success(rig->qts, "{ 'execute': 'system_wakeup' }");
+    qtest_qmp_eventwait(rig->qts, "WAKEUP");
+    usbhc_done(in, USBHC_CANCELLED, 0);
+    usbhc_transfer_free(in);
+    rig->hc = usbhc_renew(rig->hc);
+    rig->dev = usbhc_attach(rig->hc);
+    rig_configure(rig);
+    rig_in(rig, rig->bulk_in, 64, 64);
+    rig_free(rig);
+}
+
 /* Transfers */
 
 /* One of the transfers in a queue ends early; the others are whole. */
@@ -614,12 +669,13 @@ static void types_change_in_flight(const void *opaque)
     UsbHcEndpoint *eps[] = { rig->bulk_in, rig->int_in, rig->bulk_out,
                              rig->int_out };
     UsbHcTransfer *xfer[G_N_ELEMENTS(eps)], *set;
-    PeerMessage *m;
+    PeerMessage *old[G_N_ELEMENTS(eps)], *m;
     size_t i;
 
+    rig->peer->auto_cancel = false;
     for (i = 0; i < G_N_ELEMENTS(eps); i++) {
         xfer[i] = usbhc_submit(eps[i], "data", 4);
-        peer_message_free(rig_submit(rig, eps[i]->address));
+        old[i] = rig_submit(rig, eps[i]->address);
     }
     rig->peer->auto_control = false;
     set = usbhc_submit_control(rig->dev, setup, NULL);
@@ -630,6 +686,14 @@ static void types_change_in_flight(const void *opaque)
     g_assert_cmpint(usbhc_wait(set), ==, USBHC_OK);
     usbhc_transfer_free(set);
     rig->peer->auto_control = true;
+    for (i = 0; i < G_N_ELEMENTS(eps); i++) {
+        peer_expect_free(rig->peer, USB_REMOTE_MSG_CANCEL);
+    }
+    for (i = 0; i < G_N_ELEMENTS(eps); i++) {       /* which nobody may see */
+        peer_answer_ok(rig->peer, old[i], eps[i]->address & 0x80 ? "old!"
+                                                                 : NULL, 4);
+    }
+    rig->peer->auto_cancel = true;
     for (i = 0; i < G_N_ELEMENTS(eps); i++) {
         usbhc_transfer_free(xfer[i]);
         usbhc_clear_halt(eps[i]);
@@ -643,6 +707,9 @@ static void types_change_in_flight(const void *opaque)
         peer_answer_ok(rig->peer, m, eps[i]->address & 0x80 ? "abc" : NULL,
                        3);
         g_assert_cmpint(usbhc_wait(xfer[i]), ==, USBHC_OK);
+        if (eps[i]->address & 0x80) {
+            g_assert_cmpmem(xfer[i]->data, xfer[i]->actual, "abc", 3);
+        }
         usbhc_transfer_free(xfer[i]);
     }
     rig_free(rig);
@@ -716,6 +783,7 @@ static void add_all(const UsbHcDriver *drv)
     rig_add(drv, "interface-set-in-every-frame-with-iso",
             iso_under_set_interface);
     rig_add(drv, "storm-of-wakeups", storm_of_wakeups);
+    rig_add(drv, "wakeup-in-s3", wakeup_in_s3);
     if (drv != &usbhc_ohci) {           /* it reports no resume per port */
         rig_add(drv, "wakeup-that-was-cleared-is-nothing",
                 wakeup_that_was_cleared);
