@@ -297,7 +297,7 @@ class Device:
         for self.speed in sorted(self.speeds):
             try:
                 self._descriptors()
-            except (struct.error, ValueError, OverflowError) as err:
+            except (struct.error, ValueError, TypeError) as err:
                 raise LocalError(f"at {self.speed.name.lower()} speed, a "
                                  f"descriptor cannot be made: {err}") from err
         self.speed = now

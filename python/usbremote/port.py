@@ -18,7 +18,7 @@ from .errors import LocalError, Refused, RemoteError
 from .runtime import Runtime, Waiter
 from .session import (Addressed, BusReset, Cancelled, Closed, Event, Greeted,
                       MachineState, NotPluggedIn, PeerSession, PluggedIn,
-                      Request, Submitted, Unplugged)
+                      Request, State, Submitted, Unplugged)
 
 log = logging.getLogger(__name__)
 
@@ -124,6 +124,18 @@ class Port:
         self._unplugging.append(waiter)
         await waiter
 
+    async def replace(self, device: Device) -> None:
+        """
+        Unplug what is plugged in, and plug in this device instead when the
+        guest's host controller knows; connected() starts anew.
+        """
+        if self._main is not None:
+            self._main.cancel()
+        if self.session.state in (State.ATTACHING, State.ATTACHED):
+            await self.unplug()
+        self._begin(device)
+        self.flush()
+
     def wakeup(self) -> None:
         """Signal remote wakeup (USB 2.0 section 9.1.1.6)."""
         self.session.wakeup()
@@ -161,8 +173,11 @@ class Port:
         except Refused as err:
             self.session.refuse(err.text)
             return
-        self.adopt(device)
         self.session.accept()
+        self._begin(device)
+
+    def _begin(self, device: Device) -> None:
+        self.adopt(device)
         if device.auto_attach:
             self.attach(device)
         self._main = Job(device, device.connected())

@@ -10,8 +10,10 @@ import unittest
 from support import MOUSE, PYTHON, ROOT
 
 PACKAGE = PYTHON / "usbremote"
-# The only file with I/O, and the one that starts it.
-TRANSPORT, CLI = "usbremote.transport", "usbremote.cli"
+# The only file with I/O, and those that start it.
+TRANSPORT = "usbremote.transport"
+STARTERS = (TRANSPORT, "usbremote.cli", "usbremote.commands",
+            "usbremote.__main__")
 IO = {"asyncio", "socket", "select", "selectors", "socketserver", "ssl",
       "subprocess", "threading", "multiprocessing", "concurrent", "http"}
 # logging loads threading
@@ -59,7 +61,7 @@ class Imports(unittest.TestCase):
 
     def test_importing_the_rest_loads_no_io(self):
         names = [name for name, _ in modules()
-                 if name not in (TRANSPORT, CLI)]
+                 if name not in STARTERS]
         self.assertIn("usbremote.session", names)
         self.assertIn("usbremote.device", names)
         source = (f"import sys; sys.path.insert(0, {str(PYTHON)!r})\n"

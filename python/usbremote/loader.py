@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT
+"""
+Devices by the file or module that defines them: to be run, described,
+and imported anew when they change.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import os
+import sys
+import traceback
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Iterator, List, Optional, Tuple, Type
+
+from .device import Device
+from .errors import LocalError
+
+PACKAGE = Path(__file__).resolve().parent
+# In the repository, and where an installation puts them.
+EXAMPLES = (PACKAGE.parents[1] / "examples", PACKAGE / "examples")
+
+Stamp = Optional[Tuple[int, int, int]]
+
+
+def shipped() -> Iterator[Tuple[str, str]]:
+    """(name, what it is) of each device that comes with the package."""
+    for folder in EXAMPLES:
+        for path in sorted(folder.glob("*.py")):
+            text = ast.get_docstring(ast.parse(path.read_text())) or ""
+            yield path.stem, (text.splitlines() or [""])[0]
+
+
+class DeviceFile:
+    """
+    FILE, NAME (of a device that comes with the package) or MODULE, each
+    with :CLASS where it defines more than one device.
+
+    Raises LocalError when there is no such thing.
+    """
+
+    def __init__(self, text: str) -> None:
+        place, _, self.wanted = text.partition(":")
+        found = find(place)
+        if found is None:
+            raise LocalError(f"there is no file, device or module '{place}' "
+                             "(python3 -m usbremote list shows the devices)")
+        self.path, self._module, self._package = found
+        self.name = self.path.name
+
+    def stamp(self) -> Stamp:
+        """Another one whenever the file has changed; None without a file."""
+        try:
+            status = os.stat(self.path)
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_size, status.st_ino
+
+    def load(self) -> Type[Device]:
+        """
+        Import the file anew; returns its device's class.
+
+        Raises LocalError, on one line with the place, for whatever is wrong
+        in it.
+        """
+        module = ModuleType(self._module)
+        module.__file__ = str(self.path)
+        module.__package__ = self._package
+        folder = str(self.path.parent)
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+        before = sys.modules.get(module.__name__)
+        sys.modules[module.__name__] = module
+        try:
+            exec(self._code(), module.__dict__)
+            return self._choose(module)
+        except BaseException as err:
+            del sys.modules[module.__name__]
+            if before is not None:
+                sys.modules[module.__name__] = before
+            if isinstance(err, (LocalError, KeyboardInterrupt)):
+                raise
+            raise LocalError(self.describe(err)) from err
+
+    def describe(self, err: BaseException) -> str:
+        """An exception on one line, with the file's line that led to it."""
+        line = err.lineno if isinstance(err, SyntaxError) else None
+        for frame in traceback.extract_tb(err.__traceback__):
+            if frame.filename == str(self.path):
+                line = frame.lineno
+        what = err.msg if isinstance(err, SyntaxError) else (
+            f"{type(err).__name__}: {err}".replace("\n", " "))
+        where = f"{self.path}:{line}" if line else f"{self.path}"
+        return f"{where}: {what}"
+
+    def _code(self) -> CodeType:
+        try:
+            code: CodeType = compile(self.path.read_bytes(), str(self.path),
+                                     "exec")
+            return code
+        except OSError as err:
+            raise LocalError(f"{self.path}: {err.strerror}") from None
+        except ValueError as err:           # null bytes
+            raise LocalError(f"{self.path}: {err}") from None
+
+    def _choose(self, module: ModuleType) -> Type[Device]:
+        found: List[Type[Device]] = [
+            value for value in vars(module).values()
+            if isinstance(value, type) and issubclass(value, Device)
+            and value.__module__ == module.__name__]
+        if self.wanted:
+            found = [kind for kind in found if kind.__name__ == self.wanted]
+        if len(found) == 1:
+            return found[0]
+        names = ", ".join(kind.__name__ for kind in found)
+        raise LocalError(
+            f"{self.path} defines several devices: add :CLASS, one of {names}"
+            if found else f"{self.path} defines no class "
+            f"{self.wanted or 'that is a usbremote.device.Device'}")
+
+
+def find(place: str) -> Optional[Tuple[Path, str, str]]:
+    """
+    The file of a device by path, by name or as a module; with the names of
+    the module and its package.
+    """
+    if os.path.isfile(place):
+        path = Path(place).resolve()
+        return path, path.stem, ""
+    for folder in EXAMPLES:
+        path = folder / f"{place}.py"
+        if place.isidentifier() and path.is_file():
+            return path, path.stem, ""
+    try:
+        spec = importlib.util.find_spec(place)
+    except (ImportError, ValueError):
+        return None
+    if spec is None or not spec.has_location or not spec.origin:
+        return None
+    return Path(spec.origin).resolve(), spec.name, spec.parent or ""
