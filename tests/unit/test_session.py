@@ -3,7 +3,7 @@
 
 import unittest
 
-import support  # noqa: F401
+from support import vector_lines
 
 from usbremote import codec, session
 from usbremote._proto import (AttachedResult, ByeReason, ErrorCode, Msg,
@@ -16,6 +16,7 @@ from usbremote.errors import (ConnectionLost, LocalError, NotUsbRemote,
 from usbremote.session import (Answer, BusReset, Cancelled, Closed, Greeted,
                                NotPluggedIn, PeerSession, PluggedIn, State,
                                Submitted, TRANSITIONS, Unplugged)
+from usbremote.setup import Setup, Standard
 from usbremote.testing import QemuSession
 
 BULK = TransferType.BULK
@@ -615,6 +616,91 @@ class TwoSessions(unittest.TestCase):
                      "connections"):
             self.assertEqual(counted[name], 1, name)
         self.assertEqual(counted["bytes_out"], 5)
+
+
+class Vectors(unittest.TestCase):
+    """Every line of the vectors, to the session that it is meant for."""
+
+    def cuts(self, data):
+        """The ways in which it may arrive."""
+        return [data], [data[at:at + 1] for at in range(len(data))], [
+            data + Error(text="trail").encode()]
+
+    def errors(self, said):
+        """The codes of the ERRORs in these messages."""
+        return [ErrorCode(m.code).name for m in said if isinstance(m, Error)]
+
+    def vectors(self, sender):
+        """(bytes, whether it is a HELLO, the error it is) of each one."""
+        for name, who, text, result, _ in vector_lines("messages.txt"):
+            if who == sender:
+                wrong = None if result.split()[0] in ("ok", "skip") else result
+                for pieces in self.cuts(bytes.fromhex(text)):
+                    with self.subTest(name, pieces=len(pieces)):
+                        yield pieces, text.startswith("0100"), wrong
+
+    def test_what_qemu_says(self):
+        for pieces, greeting, wrong in self.vectors("qemu"):
+            wired = Wired()
+            wired.setUp()
+            if greeting:
+                wired.feed(Preamble())
+            else:
+                wired.attached()
+            for piece in pieces:
+                wired.session.receive(piece)
+            codes = self.errors(wired.collect())
+            if wrong:
+                self.assertEqual(codes, [wrong])
+                self.assertIs(wired.session.state, State.CLOSED)
+            else:
+                self.assertNotIn("MALFORMED", codes)
+
+    def test_what_a_peer_says(self):
+        for pieces, greeting, wrong in self.vectors("peer"):
+            qemu = QemuSession()
+            qemu.receive(Preamble().encode()
+                         + (b"" if greeting else Hello().encode()))
+            decoder = Decoder(codec.QEMU)
+            codes = []
+            try:
+                for piece in pieces:
+                    qemu.receive(piece)
+            except ProtocolViolation:
+                pass
+            decoder.feed(qemu.data_to_send())
+            codes = self.errors(iter(decoder.next, None))
+            if wrong:
+                self.assertEqual(codes, [wrong])
+                self.assertTrue(qemu.closed)
+            else:
+                self.assertNotIn("MALFORMED", codes)
+
+    def test_answers(self):
+        for name, way, count, table, data, result in vector_lines(
+                "answers.txt"):
+            with self.subTest(name):
+                self.answer(way == "in", int(count), table == "yes",
+                            bytes.fromhex(data), result)
+
+    def answer(self, is_in, length, table, data, result):
+        """A COMPLETE to a request of these properties."""
+        qemu = QemuSession()
+        qemu.receive(Preamble().encode() + Hello().encode()
+                     + Attach(attachment=1).encode())
+        qemu.attached()
+        qemu.reset()
+        qemu.reset()            # the vectors are of epoch 2
+        if table:
+            qemu.control(Setup(0, Standard.SET_CONFIGURATION, 1, 0, 0))
+        else:
+            qemu.submit(0x81 if is_in else 1, BULK, length,
+                        data=b"" if is_in else bytes(length))
+        try:
+            found = qemu.receive(data) and "ok"
+        except ProtocolViolation as err:
+            found = err.code.name
+        self.assertEqual(found, result)
 
 
 class Names(unittest.TestCase):
