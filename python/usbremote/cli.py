@@ -99,6 +99,25 @@ def log_file(text: str) -> TextIO:
             f"cannot write '{text}': {err.strerror}") from None
 
 
+def data_file(text: str) -> BinaryIO:
+    """For argparse: a file to append bytes to."""
+    try:
+        return open(text, "ab", buffering=0)
+    except OSError as err:
+        raise argparse.ArgumentTypeError(
+            f"cannot write '{text}': {err.strerror}") from None
+
+
+def file_bytes(text: str) -> bytes:
+    """For argparse: all of a file."""
+    try:
+        with open(text, "rb") as file:
+            return file.read()
+    except OSError as err:
+        raise argparse.ArgumentTypeError(
+            f"cannot read '{text}': {err.strerror}") from None
+
+
 def output_file(text: str) -> str:
     """For argparse: a file that can be put in place of another."""
     folder = os.path.dirname(text) or "."
