@@ -3,11 +3,15 @@
 
 import itertools
 import json
+import re
 import signal
 import subprocess
 
 from guestlab.places import EXAMPLES, PYTHON, Failure
 from guestlab.waiting import wait_until
+
+# What each example says of itself in the guest.
+MANUFACTURER = "usb-remote"
 
 _numbers = itertools.count(1)
 
@@ -74,6 +78,20 @@ class Example:
         """What it printed."""
         return self.log.read_text(errors="replace")
 
+    def wait_printed(self, pattern, count=1, timeout=10):
+        """Wait until @pattern was printed so often; returns what it was."""
+        def enough():
+            self.check_alive()
+            return len(self.printed(pattern)) >= count
+        wait_until(enough, timeout, lambda: f"{self.name} did not "
+                   f"print '{pattern}' {count} times, but:\n"
+                   f"{self.log_text().strip()}\n")
+        return self.printed(pattern)
+
+    def printed(self, pattern):
+        """All places of what it printed that match @pattern."""
+        return re.findall(pattern, self.log_text(), re.MULTILINE)
+
     def __enter__(self):
         return self
 
@@ -98,3 +116,22 @@ class Example:
             return json.loads(self._stats.read_text())
         except (FileNotFoundError, json.JSONDecodeError):
             return None
+
+
+def plug(lab, bus, name, *options):
+    """
+    Plug examples/@name.py into @bus of the warm guest; returns it and the
+    guest's name for it in /sys/bus/usb/devices.
+    """
+    device = lab.remote(bus)
+    mark = lab.vm.kernel_log.mark()
+    example = lab.example(name, "--connect", device.address, *options)
+    found = example.during(lambda: lab.vm.kernel_log.wait(
+        rf"usb (\S+): Manufacturer: {MANUFACTURER}$", mark))
+    return example, found.group(1)
+
+
+def node(lab, pattern):
+    """Wait for the guest's file that a shell @pattern names; its path."""
+    return lab.vm.agent.run(
+        f"until ls -d {pattern} 2>/dev/null; do usleep 10000; done")

@@ -17,12 +17,15 @@ BOOT_MODULES = [
 MORE_MODULES = [
     "usb_storage", "sd_mod", "crc32c_generic", "ext4",
     "cdc_acm", "cdc_ether", "usbtest",
+    "hid_zpff", "usblp", "usbtmc",
 ]
 
 # Static programs of our own: name in the guest, sources in agent/.
 PROGRAMS = {
     "init": ["init.c", "agent.c"],
     "bin/evread": ["evread.c"],
+    "bin/ioctl": ["ioctl.c"],
+    "bin/rumble": ["rumble.c"],
     "bin/urbs": ["urbs.c"],
 }
 

@@ -9,8 +9,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from guestlab import controllers
-from guestlab.example import Example
-from guestlab.mouse import INPUT_NAME, Mouse
+from guestlab.example import MANUFACTURER, Example
+from guestlab.mouse import Mouse
 from guestlab.peer import Peer
 from guestlab.places import Failure
 from guestlab.qmp import QmpError
@@ -19,9 +19,10 @@ from guestlab.vm import Vm
 from guestlab.waiting import wait_until
 
 
-# The next case may not meet a mouse that the guest has still to take away.
-UNTIL_NO_MOUSE = (f"while grep -q '{INPUT_NAME}' /proc/bus/input/devices; "
-                  "do usleep 10000; done")
+# The next case may not meet a device that the guest has still to take away.
+UNTIL_NO_DEVICE = (f"while grep -qsx '{MANUFACTURER}' "
+                   "/sys/bus/usb/devices/*/manufacturer; "
+                   "do usleep 10000; done")
 
 
 class WarmVm:
@@ -134,7 +135,7 @@ class Lab:
         """Put away what the case has used; that must work, too."""
         self._stack.close()
         if self.uses_warm:
-            self.vm.agent.run(UNTIL_NO_MOUSE)
+            self.vm.agent.run(UNTIL_NO_DEVICE)
             wait_until(lambda: open_files(self.vm) <= self._files, 10,
                        lambda: f"QEMU has {open_files(self.vm)} files open "
                        f"after the case, {self._files} before: not closed")
