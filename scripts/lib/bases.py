@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which QEMU is built: overlay/base.lock, QEMU_SRC, and where it all goes."""
 
-import fcntl
 import hashlib
 import os
 import re
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,20 +100,3 @@ def named(name):
 
 def is_default(base):
     return base.own is not None or base.name == locked_bases()[0].name
-
-
-@contextmanager
-def exclusive(base):
-    """Only one build at a time works in a base's folder.
-
-    Children inherit the lock, so that what outlives a killed build is waited
-    for as well."""
-    base.home.mkdir(parents=True, exist_ok=True)
-    with (base.home / 'lock').open('w') as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say(f'waiting for another build in {shown(base.home)}')
-            fcntl.flock(file, fcntl.LOCK_EX)
-        os.set_inheritable(file.fileno(), True)
-        yield

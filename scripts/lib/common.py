@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Paths, messages and failures shared by the build scripts."""
 
+import fcntl
 import os
 import signal
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,6 +54,23 @@ def write_changed(path, data, mode=None):
         temporary.chmod(mode)
     os.replace(temporary, path)
     return True
+
+
+@contextmanager
+def locked(folder):
+    """Only one program at a time makes something in a folder.
+
+    Children inherit the lock, so that what outlives a killed build is waited
+    for as well."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / 'lock').open('w') as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f'waiting for others at work in {shown(folder)}')
+            fcntl.flock(file, fcntl.LOCK_EX)
+        os.set_inheritable(file.fileno(), True)
+        yield
 
 
 def explained(error):

@@ -14,14 +14,13 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import bases
 import cases
 import compile as building
 import overlay
 import runner
 import suites
-from common import (EXIT_UNAVAILABLE, ROOT, Failure, Unavailable, say,
-                    shown)
+from common import (EXIT_UNAVAILABLE, ROOT, Failure, Unavailable, locked,
+                    say, shown)
 
 FOLDER = ROOT / 'tests' / 'mutants'
 PROGRAM = suites.OWN_TEST[0]
@@ -116,7 +115,7 @@ def bench(base, flavour='plain', targets=(), whole=None):
     Nothing else builds in the base's folder meanwhile.  In the end the tree
     is what it was, with the targets built, also after an interruption."""
     it = Bench(base, flavour, whole or overlay.Overlay(base).result())
-    with bases.exclusive(base):
+    with locked(base.home):
         try:
             it.restore(targets)
             yield it

@@ -4,11 +4,10 @@
 import shutil
 from pathlib import Path
 
-import bases
 import compile as building
 import mirror
 import overlay
-from common import Failure
+from common import Failure, locked
 from gitrepo import Repository
 
 DIFFERENCES_SHOWN = 10
@@ -75,7 +74,7 @@ def build_each(base, run, targets):
     recompile all of QEMU), so that it takes seconds."""
     stages = list(overlay.Overlay(base).stages())
     whole = stages.pop()[1]
-    with bases.exclusive(base):
+    with locked(base.home):
         try:
             for stage, files in stages:
                 files = {**files, KCONFIG: whole[KCONFIG]}

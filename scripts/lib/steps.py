@@ -86,7 +86,7 @@ def run(title, command, log_name, cwd=None, env=None):
     process = subprocess.Popen(
         command, cwd=cwd, env={**os.environ, **(env or {})},
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, close_fds=False)      # see exclusive()
+        stderr=subprocess.STDOUT, close_fds=False)      # see locked()
     try:
         status = follow(process, log, progress)
     except KeyboardInterrupt:

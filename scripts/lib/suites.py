@@ -31,7 +31,8 @@ SANITIZERS = {
     'USB_REMOTE_ROUNDS': '20000',       # they are slower here
 }
 # on the second base: the device is the same, and has been led through it
-SHORTER = {'USB_REMOTE_ROUNDS': '20000'}
+SHORTER = {'USB_REMOTE_ROUNDS': '20000', 'USB_REMOTE_WALK_STEPS': '2000'}
+GUESTS = 2          # machines with Linux that run side by side
 SLOWER = 4          # with sanitizers; so much more time is given
 LEAKS = ROOT / 'tests/asan/leaks.supp'
 LEAK_FINDER = {
@@ -159,7 +160,10 @@ def coverage():
 
 
 def guest():
-    yield Suite('guest/linux', [str(ROOT / 'tests/guest/run'), '--tap'], 900)
+    for part in range(1, GUESTS + 1):
+        yield Suite(f'guest/linux-{part}',
+                    [str(ROOT / 'tests/guest/run'), '--tap', '--part',
+                     f'{part}/{GUESTS}'], 900, beside=True)
 
 
 def series():

@@ -10,7 +10,7 @@ TOP = Path(__file__).resolve().parents[3]
 sys.path.insert(1, str(TOP / "scripts" / "lib"))
 
 import bases                                      # noqa: E402
-from common import BUILD, Failure, Unavailable      # noqa: E402,F401
+from common import BUILD, Failure, Unavailable, locked  # noqa: E402,F401
 
 GUEST = TOP / "tests" / "guest"
 EXAMPLES = TOP / "examples"

@@ -8,7 +8,7 @@ import time
 from guestlab import initramfs, kernel
 from guestlab.agent import Agent
 from guestlab.kmsg import KernelLog
-from guestlab.places import Failure, qemu
+from guestlab.places import BUILD, Failure, locked, qemu
 from guestlab.qmp import Qmp, QmpError
 
 BOOT_LIMIT = 90         # seconds; two are usual, TCG on a busy machine is slow
@@ -25,8 +25,9 @@ KERNEL_LINE = "console=ttyS0 panic=-1 no_timer_check"
 
 def boot_files():
     """The arguments that start the guest; its files are made if missing."""
-    system = kernel.get()
-    archive = initramfs.build(system)
+    with locked(BUILD / "guest"):       # two runs may begin at the same time
+        system = kernel.get()
+        archive = initramfs.build(system)
     return ["-kernel", str(system.image), "-initrd", str(archive)]
 
 
