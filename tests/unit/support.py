@@ -31,12 +31,19 @@ def number_or_bytes(text):
     return bytes.fromhex(text[2:]) if text.startswith("x:") else int(text, 0)
 
 
-def load_mouse():
-    """examples/mouse.py as a module."""
-    spec = importlib.util.spec_from_file_location("mouse", MOUSE)
+def load_example(name):
+    """examples/NAME.py as a module."""
+    spec = importlib.util.spec_from_file_location(
+        name, ROOT / "examples" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def load_mouse():
+    """examples/mouse.py as a module."""
+    return load_example("mouse")
 
 
 def mouse_options(**options):

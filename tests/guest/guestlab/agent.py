@@ -97,6 +97,8 @@ class Agent:
 
     def start(self, command, on_line=None):
         """Start a shell command line in the guest."""
+        if "\n" in command:
+            raise Failure(f"more than one line: {command}")
         job = Job(self, command, on_line)
         self._jobs[job.id] = job
         self.send(f"run {job.id} {command}")

@@ -36,10 +36,14 @@ class Example:
 
     def submits(self):
         """How many SUBMITs each endpoint has had until now."""
+        return self.stats()["submits"]
+
+    def stats(self):
+        """The counters, see session.Counters."""
         self._stats.unlink(missing_ok=True)
         self.signal(signal.SIGUSR2)
         return wait_until(self._read_stats, 10,
-                          f"no counters from {self.name}")["submits"]
+                          f"no counters from {self.name}")
 
     def wait_for_file(self, path):
         """Wait until it has made its socket."""
