@@ -112,8 +112,9 @@ class Scsi:
             return self.vital_product_data(block[2])[:length]
         if block[2]:
             raise self.failure(INVALID_FIELD)
-        return struct.pack(">BBBBBxxx8s16s4s", 0, 0x80 * self.options.removable,
-                           6, 2, 31, VENDOR, MODEL, REVISION)[:length]
+        return struct.pack(
+            ">BBBBBxxx8s16s4s", 0, 0x80 * self.options.removable, 6, 2, 31,
+            VENDOR, MODEL, REVISION)[:length]
 
     def vital_product_data(self, page):
         serial = self.options.serial.encode()

@@ -55,7 +55,7 @@ def read_only(lab):
 
 
 @case("a disk's peer is killed in the middle of a copy: unplugged, and sound "
-      "when it comes again", limit=240)
+      "when it is back", limit=240)
 def killed(lab):
     image, device = new_image(lab, 16 * MIB), lab.remote("xhci")
     disk, peer = plug(lab, device, image)

@@ -16,7 +16,7 @@ BOOT_MODULES = [
 # At hand for `load NAME`; a new driver under test is one more name here.
 MORE_MODULES = [
     "usb_storage", "sd_mod", "crc32c_generic", "ext4",
-    "cdc_acm", "cdc_ether", "usbtest",
+    "cdc_acm", "cdc_ether", "af_packet", "usbtest",
     "hid_zpff", "usblp", "usbtmc",
 ]
 
@@ -27,6 +27,7 @@ PROGRAMS = {
     "bin/ioctl": ["ioctl.c"],
     "bin/rumble": ["rumble.c"],
     "bin/urbs": ["urbs.c"],
+    "bin/usbtest": ["usbtest.c"],
 }
 
 # From Debian's packages: name in the guest, name there.
