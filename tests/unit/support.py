@@ -41,9 +41,11 @@ def load_example(name):
     return module
 
 
-def load_mouse():
-    """examples/mouse.py as a module."""
-    return load_example("mouse")
+def options_of(kind, *arguments):
+    """What a device of this class is given for these arguments."""
+    from usbremote import cli
+    return cli.device_parser(kind).parse_args(
+        ["--connect", "unix:/nowhere", *arguments])
 
 
 def mouse_options(**options):

@@ -5,7 +5,7 @@ import struct
 import tempfile
 import unittest
 
-from support import MOUSE, VECTORS, load_mouse, mouse_options
+from support import MOUSE, VECTORS, load_example, mouse_options
 
 from usbremote import descriptors as desc
 from usbremote._proto import Speed, Status, TransferType
@@ -14,7 +14,7 @@ from usbremote.setup import Setup
 from usbremote.testing import Bench, VirtualRuntime
 
 INTERRUPT = TransferType.INTERRUPT
-mouse = load_mouse()
+mouse = load_example("mouse")
 
 
 def transcript():

@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""
+A USB keyboard that types a given text.
+
+    examples/keyboard.py --connect unix:/tmp/keyboard --text "ls -l" --enter
+
+Its keys are those of a US keyboard, and the guest has to have that layout.
+The text is typed a moment after each plugging in, and again on SIGUSR1.
+What the guest shows with the LEDs is printed.
+"""
+
+import argparse
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "python"))
+
+from usbremote import cli                                       # noqa: E402
+from usbremote.classes import hid, report                       # noqa: E402
+from usbremote.classes.report import field                      # noqa: E402
+from usbremote.descriptors import Configuration, Endpoint       # noqa: E402
+from usbremote.device import Device, TransferType               # noqa: E402
+
+# As in HID 1.11 section B.1: eight modifiers, an empty byte, six keys that
+# are down; back come five LEDs.
+KEYS = report.collection(
+    report.DESKTOP, report.KEYBOARD,
+    field(report.INPUT, report.KEYS, range(0xe0, 0xe8), 1, 0, 1),
+    report.padding(report.INPUT, 8),
+    field(report.INPUT, report.KEYS, range(0x66), 8, 0, 0x65, flags=0,
+          count=6),
+    field(report.OUTPUT, report.LEDS, range(1, 6), 1, 0, 1),
+    report.padding(report.OUTPUT, 3))
+LED_NAMES = ("Num Lock", "Caps Lock", "Scroll Lock", "Compose", "Kana")
+LEFT_SHIFT = 0x02
+
+# What the keys from usage 4 on type, without and with Shift; NUL: nothing.
+PLAIN = "abcdefghijklmnopqrstuvwxyz1234567890\n\x1b\b\t -=[]\\\0;'`,./"
+SHIFTED = "ABCDEFGHIJKLMNOPQRSTUVWXYZ!@#$%^&*()\0\0\0\0\0_+{}|\0:\"~<>?"
+STROKES = {character: (modifiers, usage)
+           for modifiers, row in ((0, PLAIN), (LEFT_SHIFT, SHIFTED))
+           for usage, character in enumerate(row, 4) if character != "\0"}
+
+
+def typeable(text):
+    """For argparse: a text that the keys can type."""
+    for character in text:
+        if character not in STROKES:
+            raise argparse.ArgumentTypeError(
+                f"no key of a US keyboard types {character!r}")
+    return text
+
+
+def text_file(path):
+    """For argparse: a file with such a text."""
+    return typeable(cli.file_bytes(path).decode(errors="replace"))
+
+
+class Keyboard(Device):
+    vendor_id, product_id = 0x1209, 0x0002
+    manufacturer, product = "usb-remote", "Python Keyboard"
+
+    @classmethod
+    def add_options(cls, parser):
+        what = parser.add_mutually_exclusive_group()
+        what.add_argument("--text", type=typeable, default="Hello, world!",
+                          help="what it types (Hello, world!)")
+        what.add_argument("--file", type=text_file, dest="text",
+                          metavar="FILE", help="or all of a file")
+        parser.add_argument("--enter", action="store_true",
+                            help="and Enter at the end")
+        parser.add_argument("--rate", type=cli.number(0.01, 1e4, float),
+                            default=20, metavar="HZ",
+                            help="keys a second, at most (20)")
+        parser.add_argument("--delay", type=cli.number(0, 1e6, float),
+                            default=1, metavar="SECONDS",
+                            help="from plugging in to the first key (1)")
+        parser.add_argument("--idle", action="store_true",
+                            help="type on SIGUSR1 only")
+
+    def configurations(self, speed):
+        keys = Endpoint(0x81, TransferType.INTERRUPT, 8, period_ms=4)
+        return [Configuration([hid.HidInterface(
+            KEYS, [keys], hid.BOOT, hid.KEYBOARD, size=8,
+            on_set_report=self.show_leds)])]
+
+    def show_leds(self, kind, index, data):
+        on = [name for bit, name in enumerate(LED_NAMES)
+              if data[:1] and data[0] >> bit & 1]
+        print("LEDs:", ", ".join(on) or "none", flush=True)
+
+    async def configured(self):
+        if not self.options.idle:
+            await self.sleep(self.options.delay)
+            await self.type()
+
+    async def type(self):
+        for character in self.options.text + "\n" * self.options.enter:
+            modifiers, usage = STROKES[character]
+            await self.ep_in(1).send(bytes((modifiers, 0, usage, 0, 0, 0, 0,
+                                            0)))
+            await self.ep_in(1).send(bytes(8))      # all keys are up
+            await self.sleep(1 / self.options.rate)
+
+    def on_user_signal(self):
+        if self.configuration:
+            self.start(self.type())
+
+
+if __name__ == "__main__":
+    cli.main(Keyboard)

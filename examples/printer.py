@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""
+A USB printer: what the guest prints is appended to a file.
+
+    examples/printer.py --connect unix:/tmp/printer --output job.prn
+
+The bytes are those that the guest sends to /dev/usb/lp0, whatever language
+they are in.  SIGUSR1 takes the paper out, and puts it in again: meanwhile
+the printer takes nothing, as a real one would, and says so when asked.
+"""
+
+import logging
+import os
+import struct
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "python"))
+
+from usbremote import cli                                       # noqa: E402
+from usbremote.descriptors import (Configuration, Endpoint,     # noqa: E402
+                                   Interface)
+from usbremote.device import Device, Speed, TransferType        # noqa: E402
+
+# Universal Serial Bus Device Class Definition for Printing Devices 1.1
+PRINTER, BIDIRECTIONAL = (7, 1), 2      # class and subclass, protocol
+GET_DEVICE_ID, GET_PORT_STATUS, SOFT_RESET = 0, 1, 2    # section 4.2
+NO_ERROR, SELECTED, PAPER_EMPTY = 0x08, 0x10, 0x20      # section 4.2.2
+
+
+class Printer(Device):
+    vendor_id, product_id = 0x1209, 0x0004
+    manufacturer, product = "usb-remote", "Python Printer"
+    speeds = (Speed.FULL, Speed.HIGH)
+
+    @classmethod
+    def add_options(cls, parser):
+        parser.add_argument("--output", type=cli.data_file, required=True,
+                            metavar="FILE", help="where the jobs go")
+        parser.add_argument("--model", default=cls.product,
+                            help=f"of the device id ({cls.product})")
+        parser.add_argument("--commands", default="PCL,POSTSCRIPT",
+                            metavar="LIST", help="languages of the device "
+                            "id (PCL,POSTSCRIPT)")
+
+    def __init__(self, options):
+        super().__init__(options)
+        self.paper, self.broken = True, False
+
+    def configurations(self, speed):
+        bulk = TransferType.BULK
+        return [Configuration([Interface(*PRINTER, BIDIRECTIONAL, endpoints=[
+            Endpoint(0x01, bulk), Endpoint(0x82, bulk)])])]
+
+    def control(self, setup):
+        answer = {(0xa1, GET_DEVICE_ID): self.device_id,
+                  (0xa1, GET_PORT_STATUS): self.port_status,
+                  (0x21, SOFT_RESET): self.soft_reset,
+                  (0x23, SOFT_RESET): self.soft_reset,  # of class version 1.0
+                  }.get((setup.request_type, setup.request))
+        return answer() if answer else super().control(setup)
+
+    def device_id(self):
+        """IEEE 1284: pairs of key and value, after the length of it all."""
+        text = (f"MFG:{self.manufacturer};MDL:{self.options.model};"
+                f"CMD:{self.options.commands};CLS:PRINTER;").encode()
+        return struct.pack(">H", len(text) + 2) + text
+
+    def port_status(self):
+        return bytes((SELECTED | NO_ERROR * (not self.broken)
+                      | PAPER_EMPTY * (not self.paper),))
+
+    def soft_reset(self):
+        """Of what the guest has sent, all is on paper."""
+
+    async def configured(self):
+        async for packet in self.ep_out(1):
+            while not self.paper:
+                await self.sleep(0.1)
+            try:
+                self.options.output.write(packet)
+                self.broken = False
+            except OSError as err:
+                logging.error("%s; the guest is told of an error", err)
+                self.broken = True
+                self.ep_out(1).halt()
+
+    def on_user_signal(self):
+        self.paper = not self.paper
+        print("paper is", "in" if self.paper else "out", flush=True)
+
+
+if __name__ == "__main__":
+    cli.main(Printer)

@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""
+A USB tablet: a pointer with absolute positions.
+
+    examples/tablet.py --connect unix:/tmp/tablet --positions FILE
+
+The file has a line "X Y" or "X Y BUTTONS" for each position.  0 0 is the
+upper left corner, 32767 32767 the lower right one; BUTTONS is the sum of 1
+for the left, 2 for the right and 4 for the middle button, where they are
+down.  Without a file the pointer goes along a circle.  SIGUSR1 has it go
+through all positions once more.
+"""
+
+import argparse
+import os
+import struct
+import sys
+from math import cos, radians, sin
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "python"))
+
+from usbremote import cli                                       # noqa: E402
+from usbremote.classes import hid, report                       # noqa: E402
+from usbremote.descriptors import Configuration, Endpoint       # noqa: E402
+from usbremote.device import Device, TransferType               # noqa: E402
+
+LARGEST = 0x7fff
+POSITION = report.collection(
+    report.DESKTOP, report.MOUSE,
+    report.collection(
+        report.DESKTOP, report.POINTER,
+        report.field(report.INPUT, report.BUTTONS, range(1, 4), 1, 0, 1),
+        report.padding(report.INPUT, 5),
+        report.field(report.INPUT, report.DESKTOP, (report.X, report.Y),
+                     16, 0, LARGEST),
+        kind=report.PHYSICAL))
+CIRCLE = [(round(LARGEST * (1 + cos(radians(d)) / 2) / 2),
+           round(LARGEST * (1 + sin(radians(d)) / 2) / 2), 0)
+          for d in range(360)]
+
+
+def position(line):
+    """(x, y, buttons) of a line; raises ValueError."""
+    x, y, buttons = map(int, (line.split() + ["0"])[:3])
+    if len(line.split()) > 3 or not (0 <= x <= LARGEST and 0 <= y <= LARGEST
+                                     and 0 <= buttons <= 7):
+        raise ValueError(line)
+    return x, y, buttons
+
+
+def position_file(path):
+    """For argparse: a file of positions."""
+    lines = cli.file_bytes(path).decode(errors="replace").splitlines()
+    positions = []
+    for number, line in enumerate(lines, 1):
+        try:
+            positions.append(position(line))
+        except ValueError:
+            raise argparse.ArgumentTypeError(
+                f"line {number} of '{path}' is no position: '{line}'")
+    if not positions:
+        raise argparse.ArgumentTypeError(f"'{path}' has no positions")
+    return positions
+
+
+class Tablet(Device):
+    vendor_id, product_id = 0x1209, 0x0003
+    manufacturer, product = "usb-remote", "Python Tablet"
+
+    @classmethod
+    def add_options(cls, parser):
+        parser.add_argument("--positions", type=position_file,
+                            default=CIRCLE, metavar="FILE",
+                            help="where the pointer goes (a circle)")
+        parser.add_argument("--rate", type=cli.number(0.01, 1e4, float),
+                            default=100, metavar="HZ",
+                            help="positions a second, at most (100)")
+        parser.add_argument("--turns", type=cli.number(0, 1e9), default=0,
+                            metavar="N", help="then stay there (0: never)")
+        parser.add_argument("--idle", action="store_true",
+                            help="move on SIGUSR1 only")
+        parser.add_argument("--report-log", type=cli.log_file,
+                            metavar="FILE", help="append 'X Y BUTTONS' for "
+                            "each position sent")
+
+    def configurations(self, speed):
+        pointer = Endpoint(0x81, TransferType.INTERRUPT, 8, period_ms=4)
+        return [Configuration([hid.HidInterface(POSITION, [pointer],
+                                                size=5)])]
+
+    async def configured(self):
+        turn = 0
+        while not self.options.idle and turn != (self.options.turns or -1):
+            await self.move()
+            turn += 1
+
+    async def move(self):
+        for x, y, buttons in self.options.positions:
+            await self.ep_in(1).send(struct.pack("<BHH", buttons, x, y))
+            if self.options.report_log:
+                print(x, y, buttons, file=self.options.report_log,
+                      flush=True)
+            await self.sleep(1 / self.options.rate)
+
+    def on_user_signal(self):
+        if self.configuration:
+            self.start(self.move())
+
+
+if __name__ == "__main__":
+    cli.main(Tablet)

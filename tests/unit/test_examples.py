@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What all examples have in common, and what each says to wrong options."""
+
+import ast
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+from support import ROOT
+
+EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.py"))
+LONGEST = 300                   # lines
+TIMEOUT = 60
+
+
+def run(name, *arguments):
+    """The example's exit status, its output and its errors."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / f"{name}.py"), *arguments],
+        text=True, capture_output=True, timeout=TIMEOUT, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+class Command(unittest.TestCase):
+    def refused(self, name, why, *arguments):
+        status, out, err = run(name, "--connect", "unix:/nowhere", *arguments)
+        self.assertEqual((status, out), (2, ""))
+        self.assertRegex(err, rf"\A{name}\.py: .*{why}.*\n\Z")
+
+
+class Each(Command):
+    def test_help_begins_with_what_it_is(self):
+        for name in EXAMPLES:
+            with self.subTest(name):
+                status, out, err = run(name, "--help")
+                self.assertEqual((status, err), (0, ""))
+                self.assertIn("--connect ADDR", out)
+                source = (ROOT / f"examples/{name}.py").read_text()
+                said = ast.get_docstring(ast.parse(source), clean=False)
+                self.assertIn(said.strip(), out)
+
+    def test_a_wrong_option_is_told_in_one_line(self):
+        for name in EXAMPLES:
+            with self.subTest(name):
+                self.refused(name, "'warp' is none of", "--speed", "warp")
+
+    def test_it_can_be_read(self):
+        for name in EXAMPLES:
+            text = (ROOT / f"examples/{name}.py").read_text()
+            self.assertLess(text.count("\n"), LONGEST, name)
+
+
+class Wrong(Command):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def file(self, content):
+        path = self.folder / "file"
+        path.write_bytes(content)
+        return str(path)
+
+    def test_a_text_that_no_key_types(self):
+        self.refused("keyboard", "no key .* types 'é'", "--text", "café")
+
+    def test_a_file_that_no_key_types(self):
+        self.refused("keyboard", "no key .* types", "--file",
+                     self.file(b"caf\xe9"))
+
+    def test_a_text_file_that_is_not_there(self):
+        self.refused("keyboard", "cannot read '/nowhere/file': No such file",
+                     "--file", "/nowhere/file")
+
+    def test_a_line_that_is_no_position(self):
+        for line in (b"1", b"1 x", b"1 2 3 4", b"-1 0", b"0 32768", b"0 0 8",
+                     b"\xff"):
+            self.refused("tablet", "line 2 of .* is no position",
+                         "--positions", self.file(b"0 0\n" + line + b"\n"))
+
+    def test_no_positions(self):
+        self.refused("tablet", "has no positions", "--positions",
+                     self.file(b""))
+
+    def test_an_output_that_cannot_be_written(self):
+        self.refused("printer", "cannot write '/nowhere/job': No such file",
+                     "--output", "/nowhere/job")
+        self.refused("printer", "cannot write '/': Is a directory",
+                     "--output", "/")
+
+    def test_a_printer_without_output(self):
+        self.refused("printer", "--output")
+
+    def test_a_waveform_that_is_not_there(self):
+        self.refused("usbtmc", "cannot read '/nowhere/file': No such file",
+                     "--waveform", "/nowhere/file")
+
+
+if __name__ == "__main__":
+    unittest.main()
