@@ -14,7 +14,7 @@
 #define CYCLES      1000
 #define WARM_UP     200                 /* cycles before memory is looked at */
 #define USED        50                  /* one of so many */
-#define GROWTH      (4 * 1024 * 1024)
+#define GROWTH      (4 * 1024 * 1024 + RIG_SANITIZER_KEEPS)
 
 typedef struct Cycle {
     Rig *rig;

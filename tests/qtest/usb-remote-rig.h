@@ -15,6 +15,13 @@
 #define RIG_ADD_BEHIND_HUB  RIG_ADD ",port=1.3"
 #define RIG_HUB_PORT        3
 
+/* AddressSanitizer keeps freed memory, and the stack of each allocation. */
+#ifdef QEMU_SANITIZE_ADDRESS
+#define RIG_SANITIZER_KEEPS (32 * 1024 * 1024)
+#else
+#define RIG_SANITIZER_KEEPS 0
+#endif
+
 typedef struct Rig {
     const UsbHcDriver *drv;
     QTestState *qts;

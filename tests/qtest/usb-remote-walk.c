@@ -21,11 +21,8 @@
 #define SETTLE_EVERY    200             /* steps */
 #define SETTLE_FRAMES   2000
 #define GUEST_RAM       (40 * 1024 * 1024)      /* more than is in use */
-#ifdef QEMU_SANITIZE_ADDRESS
-#define GROWTH          (32 * 1024 * 1024)      /* freed memory is kept */
-#else
-#define GROWTH          (2 * 1024 * 1024) /* of QEMU, after warm-up */
-#endif
+/* of QEMU, after warm-up */
+#define GROWTH          (2 * 1024 * 1024 + RIG_SANITIZER_KEEPS)
 #define BLOCK           8
 #define HEADER          3               /* number and block in each of them */
 
