@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Options of the examples that cannot be met: one line each."""
+
+import contextlib
+import io
+import tempfile
+import unittest
+
+from support import load_example
+
+from usbremote import cli
+
+
+def run(name, *options):
+    """The exit status and what is said, of a device that nobody waits for."""
+    module = load_example(name)
+    kind = next(value for value in vars(module).values()
+                if isinstance(value, type) and issubclass(value, cli.Device)
+                and value is not cli.Device)
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said), tempfile.TemporaryDirectory() as d:
+        try:
+            program = cli.Program(
+                cli.device_parser(kind, f"{name}.py"), kind,
+                ["--connect", f"unix:{d}/none", *options])
+            return program.run(), said.getvalue()
+        except SystemExit as end:
+            return end.code, said.getvalue()
+
+
+class Options(unittest.TestCase):
+    def refused(self, name, word, *options):
+        with self.subTest(name, options=options):
+            status, said = run(name, *options)
+            self.assertIn(status, (1, 2))
+            self.assertRegex(said, rf"\A{name}.py: .*{word}.*\n\Z")
+
+    def test_a_disk(self):
+        for options in (("--image", "/nowhere"), ("--image", "/nowhere",
+                                                  "--read-only")):
+            self.refused("storage", "/nowhere: No such file", *options)
+        self.refused("storage", "Is a directory", "--image", "/etc")
+        self.refused("storage", "not even one block", "--image", "/dev/null")
+        for size in ("0", "1023", "x", "-1M", "9999999G"):
+            self.refused("storage", "is no size", f"--size={size}")
+        self.refused("storage", "12 to 126", "--size", "1M", "--serial", "1")
+        self.refused("storage", "--image --size is required")
+
+    def test_a_serial_port(self):
+        self.refused("serial", "No such file", "--pty", "/nowhere/link")
+        self.refused("serial", "/proc/link", "--pty", "/proc/link")
+        self.refused("serial", "File exists", "--pty", "/etc/passwd")
+        for address in ("here", "127.0.0.1:http", "127.0.0.1:99999"):
+            self.refused("serial", "not HOST:PORT", "--tcp", address)
+        self.refused("serial", "192.0.2.1:1", "--tcp", "192.0.2.1:1")
+        self.refused("serial", "--pty --tcp is required")
+
+    def test_a_network_adapter(self):
+        self.refused("network", "is not a folder", "--www", "/nowhere")
+        for address in ("10.0.0.254/24", "10.0.0.0/24", "10.0.0.1/32", "x"):
+            self.refused("network", "is not like", "--address", address)
+        for mac in ("01:00:00:00:00:00", "02:00", "x"):
+            self.refused("network", "is not like", "--mac", mac)
+
+    def test_gadget_zero(self):
+        self.refused("zero", "invalid choice", "--pattern", "3")
+
+
+if __name__ == "__main__":
+    unittest.main()
