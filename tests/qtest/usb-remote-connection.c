@@ -353,6 +353,21 @@ static void unknown_optional_messages_are_skipped(const void *opaque)
     rig_free(rig);
 }
 
+/* What was still to be skipped is not taken from the next peer. */
+static void death_in_a_skipped_message(const void *opaque)
+{
+    Rig *rig = rig_new_peer(opaque);
+    UsbRemoteHead h = {
+        .type = USB_REMOTE_RANGE_PRIVATE_FIRST,
+        .flags = USB_REMOTE_FLAG_OPTIONAL, .length = 100000
+    };
+
+    peer_send_head(rig->peer, &h, "some", 4, NULL, 0);
+    rig_connect(rig);
+    rig_plug(rig);
+    rig_free(rig);
+}
+
 static void new_peer_after_the_old(const void *opaque)
 {
     Rig *rig = rig_new_plugged(opaque);
@@ -423,6 +438,7 @@ void usb_remote_connection_add(void)
     rig_add(drv, "death-in-a-payload", death_in_a_payload);
     rig_add(drv, "unknown-optional-messages-are-skipped",
             unknown_optional_messages_are_skipped);
+    rig_add(drv, "death-in-a-skipped-message", death_in_a_skipped_message);
     rig_add(drv, "new-peer-after-the-old-one", new_peer_after_the_old);
     rig_add(drv, "peer-says-bye", peer_says_bye);
     rig_add(drv, "peer-says-error", peer_says_error);

@@ -92,6 +92,59 @@ static void disconnect_waits_for_cont(const void *opaque)
     rig_free(rig);
 }
 
+/* No message from or to a peer gives the device an occasion. */
+static void disconnect_alone_waits_for_cont(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+
+    rig_stop(rig);
+    peer_close(rig->peer);
+    while (rig_qom_bool(rig, "connected")) {
+        rig_step(rig);
+    }
+    rig_run(rig, 10);
+    g_assert_cmpint(usbhc_find_port(rig->hc), >=, 0);
+    rig_cont(rig);
+    rig_expect_unplugged(rig);
+    rig_free(rig);
+}
+
+/* Each answer names the attachment it is about, however late it is. */
+static void detached_names_what_has_ended(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+    PeerMessage *m;
+
+    rig_stop(rig);
+    peer_send_detach(rig->peer);
+    peer_send_attach(rig->peer, rig->speeds, 0, 0, NULL, 0);
+    rig_run(rig, 10);
+    rig_cont(rig);
+    m = peer_expect(rig->peer, USB_REMOTE_MSG_DETACHED);
+    g_assert_cmpint(m->head.attachment, ==, 1);
+    peer_message_free(m);
+    m = peer_expect(rig->peer, USB_REMOTE_MSG_ATTACHED);
+    g_assert_cmpint(m->head.attachment, ==, 2);
+    peer_message_free(m);
+    rig_free(rig);
+}
+
+/* A peer that is gone takes the answers with it that it had to get. */
+static void next_peer_is_not_told_of_the_last_detach(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+
+    rig_stop(rig);
+    peer_send_detach(rig->peer);
+    rig_connect(rig);
+    peer_send_attach(rig->peer, rig->speeds, 0, 0, NULL, 0);
+    rig_run(rig, 10);
+    rig_cont(rig);
+    peer_expect_free(rig->peer, USB_REMOTE_MSG_ATTACHED);
+    g_assert_false(peer_has(rig->peer, USB_REMOTE_MSG_DETACHED));
+    rig_free(rig);
+}
+
 static void device_del_while_stopped(const void *opaque)
 {
     Rig *rig = rig_new_plugged(opaque);
@@ -123,6 +176,31 @@ static void chardev_change_in_flight(const void *opaque)
     peer_expect_eof(rig->peer);
     rig_expect_unplugged(rig);
     usbhc_transfer_free(xfer);
+    rig_unplug_guest(rig);
+    rig_connect(rig);
+    rig_plug(rig);
+    rig_free(rig);
+}
+
+/*
+ * The old one is opened anew in the middle of messages, so it is of no use:
+ * no handshake is waited for.
+ */
+static void refused_chardev_ends_the_connection(const void *opaque)
+{
+    Rig *rig = rig_new(opaque, ",handshake-timeout=0");
+    QDict *r;
+
+    rig_connect(rig);
+    rig_plug(rig);
+    r = qtest_qmp(rig->qts,
+        "{ 'execute': 'chardev-change', 'arguments': { 'id': 'c0', "
+        "'backend': { 'type': 'pty', 'data': {} } } }");
+    g_assert_true(qdict_haskey(r, "error"));
+    qobject_unref(r);
+    peer_expect_eof(rig->peer);
+    rig_expect_log(rig, "cannot be disconnected by QEMU");
+    rig_expect_unplugged(rig);
     rig_unplug_guest(rig);
     rig_connect(rig);
     rig_plug(rig);
@@ -400,6 +478,14 @@ void usb_remote_machine_add(void)
         add_all(rig_drivers[i]);
     }
     rig_add(drv, "unfit-chardevs-are-refused", unfit_chardevs_are_refused);
+    rig_add(drv, "disconnect-alone-waits-for-cont",
+            disconnect_alone_waits_for_cont);
+    rig_add(drv, "detached-names-what-has-ended",
+            detached_names_what_has_ended);
+    rig_add(drv, "next-peer-is-not-told-of-the-last-detach",
+            next_peer_is_not_told_of_the_last_detach);
+    rig_add(drv, "refused-chardev-ends-the-connection",
+            refused_chardev_ends_the_connection);
     rig_add(drv, "chardev-survives-device-del", chardev_survives_device_del);
     rig_add(drv, "chardev-as-client-reconnects", chardev_as_client_reconnects);
     rig_add(drv, "wrong-command-lines-are-told", wrong_command_lines);
