@@ -201,6 +201,62 @@ static void endpoint_without_credit_is_woken(const void *opaque)
     rig_free(rig);
 }
 
+/* A poll that takes its data frees bytes that another endpoint waits for. */
+static void taken_data_wakes_those_without_credit(const void *opaque)
+{
+    static const Window w = { 8192, 16, 16, 8192 };
+    static uint8_t data[8192];
+    Rig *rig = rig_window(opaque, &w);
+    UsbHcTransfer *in = usbhc_submit(rig->int_in, NULL, sizeof(data)), *out;
+    PeerMessage *m = rig_submit(rig, PEER_INT_IN);
+
+    usbhc_cancel(in);
+    usbhc_transfer_free(in);
+    peer_answer_ok(rig->peer, m, data, sizeof(data));
+    rig_run(rig, 5);
+    out = usbhc_submit(rig->int_out, "abcd", 4);
+    rig_run(rig, 40);
+    g_assert_cmpint(submits(rig), ==, 0);
+    in = usbhc_submit(rig->int_in, NULL, sizeof(data));
+    g_assert_cmpint(usbhc_wait(in), ==, USBHC_OK);
+    peer_message_free(rig_submit(rig, PEER_INT_OUT));
+    usbhc_transfer_free(in);
+    usbhc_transfer_free(out);
+    rig_free(rig);
+}
+
+/* Half of the bytes are parked, so the write goes out in small pieces. */
+static void parked_requests_outlive_many_others(const void *opaque)
+{
+    enum { PARKED = 4, EACH = 8192, SIZE = 512 * 1024, OTHERS = 512 };
+    static const Window w = { EACH, 256, 16, 2 * PARKED * EACH };
+    static uint8_t data[SIZE];
+    Rig *rig = rig_window(opaque, &w);
+    UsbHcTransfer *in[PARKED], *out;
+    PeerMessage *parked[PARKED], *m;
+    uint32_t i, done, others = 0;
+
+    for (i = 0; i < PARKED; i++) {
+        in[i] = usbhc_submit(rig->bulk_in, NULL, EACH);
+        parked[i] = rig_submit(rig, PEER_BULK_IN);
+    }
+    out = usbhc_submit(rig->bulk_out, data, SIZE);
+    for (done = 0; done < SIZE; others++) {
+        m = rig_submit(rig, PEER_BULK_OUT);
+        done += peer_submit_length(m);
+        peer_answer_ok(rig->peer, m, NULL, peer_submit_length(m));
+    }
+    g_assert_cmpint(others, >=, OTHERS);
+    g_assert_cmpint(usbhc_wait(out), ==, USBHC_OK);
+    usbhc_transfer_free(out);
+    for (i = 0; i < PARKED; i++) {
+        peer_answer_ok(rig->peer, parked[i], data, EACH);
+        g_assert_cmpint(usbhc_wait(in[i]), ==, USBHC_OK);
+        usbhc_transfer_free(in[i]);
+    }
+    rig_free(rig);
+}
+
 static void failed_chardev_change_spares_the_next_peer(const void *opaque)
 {
     Rig *rig = rig_new(opaque, NULL);
@@ -296,7 +352,7 @@ static void pieces_are_sent_once(const void *opaque)
     rig_free(rig);
 }
 
-/* bInterval 16 is 4.096 s at high speed. */
+/* bInterval 16 is 4.096 s from high speed on. */
 static void nak_waits_for_a_slow_interval(const void *opaque)
 {
     Rig *rig = rig_new_peer(opaque);
@@ -381,10 +437,16 @@ void usb_remote_credit_add(void)
     }
     rig_add(&usbhc_xhci, "writes-wait-for-a-peer-that-does-not-read",
             writes_wait_for_a_peer_that_does_not_read);
+    rig_add(&usbhc_xhci, "taken-data-wakes-those-without-credit",
+            taken_data_wakes_those_without_credit);
+    rig_add(&usbhc_xhci, "parked-requests-outlive-many-others",
+            parked_requests_outlive_many_others);
     rig_add(&usbhc_xhci, "failed-chardev-change-spares-the-next-peer",
             failed_chardev_change_spares_the_next_peer);
     rig_add(&usbhc_xhci, "pieces-are-sent-once", pieces_are_sent_once);
     rig_add(&usbhc_ehci, "pieces-are-sent-once", pieces_are_sent_once);
     rig_add(&usbhc_xhci, "nak-waits-for-a-slow-interval",
+            nak_waits_for_a_slow_interval);
+    rig_add(&usbhc_ehci, "nak-waits-for-a-slow-interval",
             nak_waits_for_a_slow_interval);
 }
