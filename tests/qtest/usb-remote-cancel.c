@@ -292,6 +292,24 @@ static void in_stream_survives_a_cancel(const void *opaque)
     rig_free(rig);
 }
 
+/* The one that came back in time is not taken from it. */
+static void in_that_came_back_is_left_alone(const void *opaque)
+{
+    Rig *rig = rig_new_patient(opaque);
+    UsbHcTransfer *xfer = usbhc_submit(rig->bulk_in, NULL, 64);
+    PeerMessage *m = rig_submit(rig, PEER_BULK_IN);
+
+    usbhc_cancel(xfer);
+    usbhc_transfer_free(xfer);
+    xfer = usbhc_submit(rig->bulk_in, NULL, 64);
+    rig_run(rig, 150);
+    g_assert_cmpint(rig->peer->cancels, ==, 0);
+    peer_answer_ok(rig->peer, m, "hello", 5);
+    g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_SHORT);
+    usbhc_transfer_free(xfer);
+    rig_free(rig);
+}
+
 /* Each time that it goes away, a transfer has all of the grace. */
 static void second_cancel_has_its_own_grace(const void *opaque)
 {
@@ -313,6 +331,30 @@ static void second_cancel_has_its_own_grace(const void *opaque)
     peer_answer_ok(rig->peer, m, "hello", 5);
     g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_SHORT);
     usbhc_transfer_free(xfer);
+    rig_free(rig);
+}
+
+/* What the peer has consumed already is not sent a second time. */
+static void clear_halt_spares_what_was_answered(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+    UsbHcTransfer *a = usbhc_submit(rig->bulk_out, "aaaa", 4);
+    UsbHcTransfer *b = usbhc_submit(rig->bulk_out, "bbbb", 4);
+    PeerMessage *m = rig_submit(rig, PEER_BULK_OUT);
+
+    peer_answer_ok(rig->peer, rig_submit(rig, PEER_BULK_OUT), NULL, 4);
+    usbhc_control(rig->dev, 2, 1, 0, PEER_BULK_OUT, NULL, 0, NULL);
+    peer_expect_free(rig->peer, USB_REMOTE_MSG_CANCEL);
+    peer_message_free(m);
+    m = rig_submit(rig, PEER_BULK_OUT);
+    g_assert_cmpmem(peer_submit_data(m), peer_submit_length(m), "aaaa", 4);
+    peer_answer_ok(rig->peer, m, NULL, 4);
+    g_assert_cmpint(usbhc_wait(a), ==, USBHC_OK);
+    rig_run(rig, 5);
+    g_assert_false(peer_has(rig->peer, USB_REMOTE_MSG_SUBMIT));
+    g_assert_cmpint(usbhc_wait(b), ==, USBHC_OK);
+    usbhc_transfer_free(a);
+    usbhc_transfer_free(b);
     rig_free(rig);
 }
 
@@ -436,6 +478,11 @@ void usb_remote_cancel_add(void)
         if (drv->pipelined) {
             rig_add(drv, "orphaned-out-is-adopted", orphaned_out_is_adopted);
         }
-    }    rig_add(&usbhc_xhci, "cancelled-transfers-do-not-add-up",
+    }
+    rig_add(&usbhc_xhci, "in-that-came-back-is-left-alone",
+            in_that_came_back_is_left_alone);
+    rig_add(&usbhc_xhci, "clear-halt-spares-what-was-answered",
+            clear_halt_spares_what_was_answered);
+    rig_add(&usbhc_xhci, "cancelled-transfers-do-not-add-up",
             cancelled_transfers_do_not_add_up);
 }

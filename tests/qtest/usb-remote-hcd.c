@@ -264,6 +264,47 @@ static void iso_td_that_is_a_setup(const void *opaque)
     rig_free(rig);
 }
 
+/* The three descriptors that were freed last come back as they were. */
+static void turn_blocks(UsbHc *hc)
+{
+    uint64_t block[3];
+    unsigned i;
+
+    for (i = 0; i < 3; i++) {
+        block[i] = usbhc_block_alloc(hc);
+    }
+    for (i = 0; i < 3; i++) {
+        usbhc_block_free(hc, block[i]);
+    }
+}
+
+/* Polls know a control write again by its data, too. */
+static void control_write_of_other_data_in_the_same_td(const void *opaque)
+{
+    static const uint8_t setup[8] = { 0x40, 1, 0, 0, 0, 0, 4, 0 };
+    Rig *rig = rig_new_plugged(opaque);
+    UsbHcTransfer *xfer;
+    PeerMessage *m;
+    uint64_t td;
+
+    rig->peer->auto_control = false;
+    xfer = usbhc_submit_control(rig->dev, setup, "aaaa");
+    m = rig_submit(rig, 0);
+    td = xfer->td[2];
+    peer_message_free(m);
+    usbhc_cancel(xfer);
+    usbhc_transfer_free(xfer);
+    turn_blocks(rig->hc);
+    xfer = usbhc_submit_control(rig->dev, setup, "bbbb");
+    g_assert_cmphex(xfer->td[2], ==, td);
+    m = rig_submit(rig, 0);
+    g_assert_cmpmem(peer_submit_data(m), peer_submit_length(m), "bbbb", 4);
+    peer_answer_ok(rig->peer, m, NULL, 4);
+    g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_OK);
+    usbhc_transfer_free(xfer);
+    rig_free(rig);
+}
+
 static void more_packets_than_a_frame_holds(const void *opaque)
 {
     Rig *rig = rig_with(opaque, TABLET);
@@ -498,6 +539,8 @@ void usb_remote_hcd_add(void)
     rig_add(&usbhc_ohci, "iso-td-at-a-bulk-endpoint-gets-no-answer",
             iso_td_at_a_bulk_endpoint);
     rig_add(&usbhc_ohci, "iso-td-that-is-a-setup", iso_td_that_is_a_setup);
+    rig_add(&usbhc_ohci, "control-write-of-other-data-in-the-same-td",
+            control_write_of_other_data_in_the_same_td);
     rig_add(&usbhc_ohci, "more-packets-than-a-frame-holds",
             more_packets_than_a_frame_holds);
     rig_add(&usbhc_ohci, "packets-of-no-bytes", packets_of_no_bytes);

@@ -281,6 +281,35 @@ static void link_over_one_in(const void *opaque)
     one_of_eight(opaque, PEER_BULK_IN, USBHC_UNLINK_LINK);
 }
 
+/* The guest may change what the controller has not done. */
+static void longer_out_is_another(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+    UsbHcEndpoint *ep = rig->bulk_out;
+    UsbHcTransfer *xfer;
+    uint64_t size;
+    PeerMessage *m;
+
+    ep->held = true;
+    xfer = usbhc_submit(ep, "abcdefgh", 8);
+    size = xfer->td[0] + 8;
+    usbhc_put32(rig->hc, size, usbhc_get32(rig->hc, size) - 4);
+    usbhc_xhci_ring(ep);
+    m = rig_submit(rig, PEER_BULK_OUT);
+    g_assert_cmpint(peer_submit_length(m), ==, 4);
+    peer_message_free(m);
+    usbhc_xhci_stop(ep);
+    usbhc_put32(rig->hc, size, usbhc_get32(rig->hc, size) + 4);
+    usbhc_xhci_restart(ep);
+    peer_expect_free(rig->peer, USB_REMOTE_MSG_CANCEL);
+    m = rig_submit(rig, PEER_BULK_OUT);
+    g_assert_cmpmem(peer_submit_data(m), peer_submit_length(m), "abcdefgh", 8);
+    peer_answer_ok(rig->peer, m, NULL, 8);
+    g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_OK);
+    usbhc_transfer_free(xfer);
+    rig_free(rig);
+}
+
 void usb_remote_xhci_cancel_add(void)
 {
     const UsbHcDriver *drv = &usbhc_xhci;
@@ -293,4 +322,5 @@ void usb_remote_xhci_cancel_add(void)
             link_over_one_out);
     rig_add(drv, "link-over-one-in-leaves-the-other-seven",
             link_over_one_in);
+    rig_add(drv, "longer-out-is-another", longer_out_is_another);
 }
