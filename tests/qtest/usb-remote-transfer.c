@@ -264,6 +264,22 @@ static void last_piece_has_no_bytes(const void *opaque)
     rig_free(rig);
 }
 
+/* What the peer did not take of a piece ends the write there. */
+static void write_ends_with_a_short_piece(const void *opaque)
+{
+    static const uint8_t data[2 * USB_REMOTE_MIN_PAYLOAD];
+    Rig *rig = rig_with_smallest_payload(opaque);
+    UsbHcTransfer *xfer = usbhc_submit(rig->bulk_out, data, sizeof(data));
+
+    peer_answer_ok(rig->peer, rig_submit(rig, PEER_BULK_OUT), NULL, 100);
+    rig_run(rig, 5);
+    g_assert_false(peer_has(rig->peer, USB_REMOTE_MSG_SUBMIT));
+    usbhc_wait(xfer);
+    g_assert_cmpint(xfer->actual, ==, 100);
+    usbhc_transfer_free(xfer);
+    rig_free(rig);
+}
+
 static void interrupt_both_ways(const void *opaque)
 {
     Rig *rig = rig_new_plugged(opaque);
@@ -582,6 +598,52 @@ static void out_of_order_out(const void *opaque)
     rig_free(rig);
 }
 
+/* A write that the peer has not taken is not overtaken by the next. */
+static void nak_takes_later_writes_back(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+    UsbHcTransfer *a = usbhc_submit(rig->bulk_out, "first", 5);
+    UsbHcTransfer *b = usbhc_submit(rig->bulk_out, "then", 4);
+    PeerMessage *m[2], *cancel;
+
+    collect(rig, m, 2, PEER_BULK_OUT);
+    peer_answer(rig->peer, m[0], USB_REMOTE_STATUS_NAK);
+    cancel = peer_expect(rig->peer, USB_REMOTE_MSG_CANCEL);
+    g_assert_cmpint(cancel->head.id, ==, m[1]->head.id);
+    peer_message_free(cancel);
+    peer_message_free(m[1]);
+    collect(rig, m, 2, PEER_BULK_OUT);
+    g_assert_cmpmem(peer_submit_data(m[0]), peer_submit_length(m[0]),
+                    "first", 5);
+    g_assert_cmpmem(peer_submit_data(m[1]), peer_submit_length(m[1]),
+                    "then", 4);
+    peer_answer_ok(rig->peer, m[0], NULL, 5);
+    peer_answer_ok(rig->peer, m[1], NULL, 4);
+    g_assert_cmpint(usbhc_wait(a), ==, USBHC_OK);
+    g_assert_cmpint(usbhc_wait(b), ==, USBHC_OK);
+    usbhc_transfer_free(a);
+    usbhc_transfer_free(b);
+    rig_free(rig);
+}
+
+/* UHCI wants each packet but the last to be full. */
+static void nothing_is_asked_behind_what_may_be_short(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+    uint32_t mps = rig->bulk_in->mps;
+    g_autofree uint8_t *data = g_malloc0(mps);
+    UsbHcTransfer *xfer = usbhc_submit(rig->bulk_in, NULL, 2 * mps);
+    PeerMessage *m = rig_submit(rig, PEER_BULK_IN);
+
+    rig_run(rig, 5);
+    g_assert_false(peer_has(rig->peer, USB_REMOTE_MSG_SUBMIT));
+    peer_answer_ok(rig->peer, m, data, mps);
+    peer_answer_ok(rig->peer, rig_submit(rig, PEER_BULK_IN), data, mps);
+    g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_OK);
+    usbhc_transfer_free(xfer);
+    rig_free(rig);
+}
+
 static void a_stall_in_the_middle(const void *opaque)
 {
     Rig *rig = rig_new_plugged(opaque);
@@ -710,6 +772,75 @@ static void override_in_complete(const void *opaque)
     peer_answer_ok(rig->peer, m, "hello", 5);
     g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_SHORT);
     usbhc_transfer_free(xfer);
+    rig_free(rig);
+}
+
+/* A request to endpoint 0 whose answer has a table */
+static void control_with_table(Rig *rig, const uint8_t *setup,
+                               const UsbRemoteEndpoint *table, int count)
+{
+    UsbHcTransfer *xfer;
+    PeerMessage *m;
+
+    rig->peer->auto_control = false;
+    xfer = usbhc_submit_control(rig->dev, setup, NULL);
+    m = rig_submit(rig, 0);
+    peer_send_complete(rig->peer, &m->head, 0, NULL, 0, table, count);
+    peer_message_free(m);
+    g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_OK);
+    usbhc_transfer_free(xfer);
+    rig->peer->auto_control = true;
+}
+
+/* The peer is told the type that the endpoint has in QEMU. */
+static void check_type(Rig *rig, UsbHcEndpoint *ep, uint8_t type)
+{
+    UsbHcTransfer *xfer = usbhc_submit(ep, NULL, 8);
+    PeerMessage *m = rig_submit(rig, ep->address);
+
+    g_assert_cmpint(peer_submit(m)->type[0], ==, type);
+    peer_answer_ok(rig->peer, m, "12345678", 8);
+    g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_OK);
+    usbhc_transfer_free(xfer);
+}
+
+static void empty_override_leaves_no_endpoint(const void *opaque)
+{
+    static const uint8_t setup[8] = { 0x00, 9, 1 };
+    Rig *rig = rig_new_plugged(opaque);
+
+    control_with_table(rig, setup, NULL, 0);
+    check_type(rig, rig->int_in, USB_REMOTE_TYPE_BULK);
+    rig_free(rig);
+}
+
+static void override_of_an_interface_spares_the_others(const void *opaque)
+{
+    static const uint8_t setup[8] = { 0x01, 11, 0, 0, 0 };
+    static const UsbRemoteEndpoint table[2] = {
+        { { PEER_INT_IN }, { USB_REMOTE_TYPE_INTERRUPT }, { 8 }, { 1 }, { 0 } },
+        { { PEER_BULK_IN }, { USB_REMOTE_TYPE_INTERRUPT }, { 64 }, { 1 },
+          { 1 } },
+    };
+    Rig *rig = rig_new_plugged(opaque);
+
+    control_with_table(rig, setup, table, 2);
+    check_type(rig, rig->int_in, USB_REMOTE_TYPE_INTERRUPT);
+    check_type(rig, rig->bulk_in, USB_REMOTE_TYPE_BULK);
+    rig_free(rig);
+}
+
+/* Guests read the first nine bytes alone, some of them again later. */
+static void part_of_a_descriptor_is_not_all(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+    uint8_t part[9];
+
+    g_assert_cmpint(usbhc_control(rig->dev, 0x80, 6, 0x200, 0, part, 9, NULL),
+                    ==, USBHC_OK);
+    g_assert_cmpint(usbhc_control(rig->dev, 0x00, 9, 1, 0, NULL, 0, NULL), ==,
+                    USBHC_OK);
+    check_type(rig, rig->int_in, USB_REMOTE_TYPE_INTERRUPT);
     rig_free(rig);
 }
 
@@ -854,4 +985,16 @@ void usb_remote_transfer_add(void)
     rig_add(&usbhc_xhci, "control-over-the-peers-limit-stalls",
             control_over_the_peers_limit_stalls);
     rig_add(&usbhc_xhci, "context-type-may-lie", context_type_may_lie);
+    rig_add(&usbhc_xhci, "write-ends-with-a-short-piece",
+            write_ends_with_a_short_piece);
+    rig_add(&usbhc_xhci, "nak-takes-later-writes-back",
+            nak_takes_later_writes_back);
+    rig_add(&usbhc_uhci, "nothing-is-asked-behind-what-may-be-short",
+            nothing_is_asked_behind_what_may_be_short);
+    rig_add(&usbhc_xhci, "empty-override-leaves-no-endpoint",
+            empty_override_leaves_no_endpoint);
+    rig_add(&usbhc_xhci, "override-of-an-interface-spares-the-others",
+            override_of_an_interface_spares_the_others);
+    rig_add(&usbhc_xhci, "part-of-a-descriptor-is-not-all",
+            part_of_a_descriptor_is_not_all);
 }
