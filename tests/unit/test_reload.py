@@ -125,8 +125,8 @@ class Reloading(Watched):
         self.assertIsNone(self.program.first)
 
     def test_it_is_taken_only_when_it_has_been_written(self):
-        for part in (DEVICE[:60], DEVICE[:90]):
-            self.write(part)
+        for part in ("half", "nearly"):
+            self.write(DEVICE % part)
             self.assertEqual(self.bench.exchange(INTERVAL), [])
         with self.assertLogs("usbremote.reload"):
             self.assertEqual(self.change(DEVICE % "new"), [Detach, Attach])
@@ -142,9 +142,14 @@ class Wrong(Watched):
         self.assertNotIn("\n", line)
         self.assertIsNone(logs.records[0].exc_info)
         self.assertEqual(self.product(), "old")
+        self.assertEqual(self.program.new_device().product, "old")
 
     def test_a_syntax_error(self):
         self.stays("class Thing(:\n", r"thing\.py:1: ")
+
+    def test_a_file_that_fails_does_not_replace_the_module(self):
+        self.stays("(", "thing")
+        self.assertIs(sys.modules["thing"].Thing, type(self.bench.device))
 
     def test_an_error_of_the_import(self):
         self.stays("\nimport nowhere\n", r"thing\.py:2: ModuleNotFoundError")
