@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The command lines in docs/usb-remote.rst, taken from the page itself.
+"""The command lines in docs/, taken from the pages themselves.
 
 A block that a test runs has a comment before it:  .. test: NAME
 """
@@ -11,6 +11,7 @@ import textwrap
 from guestlab.places import TOP, Failure
 
 PAGE = TOP / "docs" / "usb-remote.rst"
+TUTORIAL = TOP / "docs" / "tutorial.md"
 
 
 def block(name):
@@ -44,3 +45,12 @@ def qemu(name):
 def mouse(name):
     """The arguments of a mouse.py command line."""
     return words(name, "examples/mouse.py")
+
+
+def tutorial(name):
+    """The text of a block of docs/tutorial.md: after <!-- test: NAME -->."""
+    found = re.search(rf"^<!-- test: {re.escape(name)} -->\n```\w+\n(.*?)^```$",
+                      TUTORIAL.read_text(), re.MULTILINE | re.DOTALL)
+    if not found:
+        raise Failure(f"{TUTORIAL.name} has no block <!-- test: {name} -->")
+    return found.group(1)
