@@ -35,7 +35,7 @@ E2FSPROGS = {"bin/mkfs.ext4": "sbin/mke2fs", "bin/e2fsck": "sbin/e2fsck"}
 LIBRARIES = ["libext2fs.so.2", "libcom_err.so.2", "libblkid.so.1",
              "libuuid.so.1", "libe2p.so.2", "libc.so.6"]
 LIBRARY_FOLDER = "lib/x86_64-linux-gnu"
-LOADER = "lib64/ld-linux-x86-64.so.2"
+LOADER = "ld-linux-x86-64.so.2"     # programs look for it in /lib64
 
 
 def build(system):
@@ -67,10 +67,11 @@ def _add_busybox(archive, busybox):
 def _add_e2fsprogs(archive, root):
     for name, source in E2FSPROGS.items():
         archive.file(name, (root / source).read_bytes(), 0o755)
-    for name in LIBRARIES:
+    for name in [*LIBRARIES, LOADER]:
         path = f"{LIBRARY_FOLDER}/{name}"
-        archive.file(path, _anywhere(root, path).read_bytes())
-    archive.file(LOADER, _anywhere(root, LOADER).read_bytes(), 0o755)
+        archive.file(path, _anywhere(root, path).read_bytes(), 0o755)
+    archive.directory("lib64")
+    archive.symlink(f"lib64/{LOADER}", f"/{LIBRARY_FOLDER}/{LOADER}")
 
 
 def _anywhere(root, path):
