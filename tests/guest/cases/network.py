@@ -22,7 +22,7 @@ FETCH = " && ".join((
 
 @case("a network adapter on xHCI: an address by DHCP, a file by HTTP")
 def xhci(lab):
-    fetch(lab, "xhci", 1024 * KIB)
+    fetch(lab, "xhci", 256 * KIB)
 
 
 @case("a network adapter on UHCI: an address by DHCP, a file by HTTP")
