@@ -42,9 +42,16 @@ static void put_bytes(Writer *w, const uint8_t *bytes, size_t size)
     }
 }
 
-static unsigned usb_version(int speed)
+static bool has_bos(const UsbRemoteDeviceInfo *info)
 {
-    return speed == USB_REMOTE_SPEED_SUPER ? 0x0300 : 0x0200;
+    return (info->speeds & 1u << USB_REMOTE_SPEED_SUPER) != 0;
+}
+
+/* 2.10: there is a BOS descriptor (USB 3.2 section 9.2.6.6). */
+static unsigned usb_version(const UsbRemoteDeviceInfo *info, int speed)
+{
+    return speed == USB_REMOTE_SPEED_SUPER ? 0x0300 :
+           has_bos(info) ? 0x0210 : 0x0200;
 }
 
 static unsigned max_packet0(int speed)
@@ -57,7 +64,7 @@ static unsigned max_packet0(int speed)
 /* What device descriptor and qualifier have in common. */
 static void put_class(Writer *w, const UsbRemoteDeviceInfo *info, int speed)
 {
-    put16(w, usb_version(speed));
+    put16(w, usb_version(info, speed));
     put8(w, info->device_class);
     put8(w, info->subclass);
     put8(w, info->protocol);
@@ -257,7 +264,7 @@ size_t describe(const UsbRemoteDeviceInfo *info, int speed, uint8_t type,
         }
         break;
     case DESCRIPTOR_BOS:
-        if (speed == USB_REMOTE_SPEED_SUPER) {
+        if (has_bos(info)) {
             put_bos(&w, info);
         }
         break;

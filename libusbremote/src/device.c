@@ -13,6 +13,9 @@
 #define PIPES       32          /* OUT at 0-15, IN at 16-31 */
 #define INTERFACES  16          /* bInterfaceNumber is below this */
 
+#define SELF_POWERED_SHIFT  6   /* in bmAttributes, table 9-10 */
+#define WAKEUP_ATTRIBUTE    0x20
+
 /* bmRequestType and bRequest of the standard requests, table 9-3 */
 enum {
     IN = 0x80, INTERFACE = 0x01, ENDPOINT = 0x02, RECIPIENT = 0x1f,
@@ -200,26 +203,34 @@ static void get_status(UsbRemoteDevice *d, UsbRemoteRequest *r,
 {
     uint8_t status[2] = { 0, 0 };
     UsbRemotePipe *p = indexed_pipe(d, s->index);
+    bool known = true;
 
     if ((s->type & RECIPIENT) == 0) {
         unsigned attributes = d->configuration ? d->configuration->attributes
                                                : 0;
 
-        status[0] = (uint8_t)((attributes >> 6 & 1) |
+        status[0] = (uint8_t)((attributes >> SELF_POWERED_SHIFT & 1) |
                               (d->remote_wakeup ? 2u : 0u));
-    } else if ((s->type & RECIPIENT) == ENDPOINT && (s->index & 0x0f)) {
-        if (!p) {
-            usbremote_refuse(r);
-            return;
-        }
-        status[0] = usbremote_pipe_is_halted(p);
+    } else if ((s->type & RECIPIENT) == INTERFACE) {
+        known = find_setting(d->configuration, s->index & 0xff, 0);
+    } else if (s->index & 0x0f) {
+        known = p;
+        status[0] = p && usbremote_pipe_is_halted(p);
     }
-    usbremote_reply(r, status, sizeof(status));
+    if (known) {
+        usbremote_reply(r, status, sizeof(status));
+    } else {
+        usbremote_refuse(r);
+    }
 }
 
 static bool device_feature(UsbRemoteDevice *d, const Setup *s, bool on)
 {
     if (s->value == REMOTE_WAKEUP) {
+        if (d->configuration &&
+            !(d->configuration->attributes & WAKEUP_ATTRIBUTE)) {
+            return false;
+        }
         d->remote_wakeup = on;
         return true;
     }
