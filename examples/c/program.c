@@ -29,18 +29,29 @@ void program_fail(const Program *program, const char *what,
     exit(2);
 }
 
-static unsigned parse_speed(const Program *program, const char *text)
+/* "full" or "full,high", as a set of 1 << USB_REMOTE_SPEED_*. */
+static unsigned parse_speeds(const Program *program, const char *text)
 {
     static const char *const names[] = { "low", "full", "high", "super" };
-    unsigned speed;
+    const char *at = text;
+    unsigned speeds = 0, speed;
 
-    for (speed = 0; speed < USBREMOTE_SPEEDS; speed++) {
-        if (!strcmp(text, names[speed])) {
-            return 1u << speed;
+    do {
+        size_t size = strcspn(at, ",");
+
+        for (speed = 0; speed < USBREMOTE_SPEEDS; speed++) {
+            if (size == strlen(names[speed]) &&
+                !strncmp(at, names[speed], size)) {
+                speeds |= 1u << speed;
+                break;
+            }
         }
-    }
-    program_fail(program, "no such speed: ", text);
-    return 0;
+        if (speed == USBREMOTE_SPEEDS) {
+            program_fail(program, "no such speed: ", text);
+        }
+        at += size;
+    } while (*at++);
+    return speeds;
 }
 
 static void show_help(const Program *program, const char *usage)
@@ -49,7 +60,7 @@ static void show_help(const Program *program, const char *usage)
            "  --connect ADDR  connect to QEMU's character device: unix:PATH\n"
            "                  or tcp:HOST:PORT\n"
            "  --listen ADDR   wait there for QEMU to connect\n"
-           "  --speed SPEED   low, full, high or super, and no other\n%s",
+           "  --speed SPEED   low, full, high, super, or several with commas\n%s",
            program->name, usage);
     exit(0);
 }
@@ -105,7 +116,7 @@ void program_parse(Program *program, char **argv, const char *usage,
     if (!program->connect == !program->listen) {
         program_fail(program, "one of --connect and --listen is needed", "");
     }
-    program->speeds = speed ? parse_speed(program, speed) : speeds;
+    program->speeds = speed ? parse_speeds(program, speed) : speeds;
 }
 
 void program_closed(Program *program, UsbRemoteEnd end, const char *text)

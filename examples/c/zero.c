@@ -46,25 +46,26 @@ static const UsbRemoteEndpointInfo endpoints[] = {
       { 8, 64, 1024, 1024 }, { 10, 1, 4, 4 } },
 };
 
-enum { MANUFACTURER = 1, PRODUCT, SERIAL, SOURCE_SINK_NAME, LOOPBACK_NAME };
+/* Indices of strings; the last two are the names of the configurations. */
+enum { MANUFACTURER = 1, PRODUCT, SERIAL, FIRST_NAME, SECOND_NAME };
 
-static const char *const strings[] = {
+static const char *strings[] = {
     "usb-remote", "Gadget Zero", "0123456789.0123456789.0123456789",
     "source and sink data", "loop input to output"
 };
 
-static const UsbRemoteInterfaceInfo source_sink[] = {
-    { 0, 0, 0xff, 0, 0, SOURCE_SINK_NAME, endpoints, 2, NULL, 0 },
-    { 0, 1, 0xff, 0, 0, SOURCE_SINK_NAME, endpoints, 4, NULL, 0 },
+static UsbRemoteInterfaceInfo source_sink[] = {
+    { 0, 0, 0xff, 0, 0, FIRST_NAME, endpoints, 2, NULL, 0 },
+    { 0, 1, 0xff, 0, 0, FIRST_NAME, endpoints, 4, NULL, 0 },
 };
 
-static const UsbRemoteInterfaceInfo loopback[] = {
-    { 0, 0, 0xff, 0, 0, LOOPBACK_NAME, endpoints, 2, NULL, 0 },
+static UsbRemoteInterfaceInfo loopback[] = {
+    { 0, 0, 0xff, 0, 0, SECOND_NAME, endpoints, 2, NULL, 0 },
 };
 
-static const UsbRemoteConfigurationInfo configurations[] = {
-    { SOURCE_SINK, SOURCE_SINK_NAME, 0xc0, 2, source_sink, 2 },
-    { LOOPBACK, LOOPBACK_NAME, 0xc0, 2, loopback, 1 },
+static UsbRemoteConfigurationInfo configurations[] = {
+    { SOURCE_SINK, FIRST_NAME, 0xc0, 2, source_sink, 2 },
+    { LOOPBACK, SECOND_NAME, 0xc0, 2, loopback, 1 },
 };
 
 typedef struct Zero Zero;
@@ -251,15 +252,27 @@ static const char usage[] =
     "                  to 62 in each packet, 2 zeros and nothing is checked (0)\n"
     "  --loop          have the guest choose the loopback first\n";
 
+/* The loopback first; strings are numbered as they are used. */
+static void swap_configurations(void)
+{
+    UsbRemoteConfigurationInfo first = configurations[0];
+    const char *name = strings[FIRST_NAME - 1];
+
+    configurations[0] = configurations[1];
+    configurations[1] = first;
+    strings[FIRST_NAME - 1] = strings[SECOND_NAME - 1];
+    strings[SECOND_NAME - 1] = name;
+    configurations[0].string = loopback[0].string = FIRST_NAME;
+    configurations[1].string = SECOND_NAME;
+    source_sink[0].string = source_sink[1].string = SECOND_NAME;
+}
+
 int main(int argc, char **argv)
 {
     static Zero zero;
     static UsbRemoteDeviceInfo info = {
         0, 0x0525, 0xa4a0, 0x0100, 0xff, 0, 0, MANUFACTURER, PRODUCT, SERIAL,
         strings, sizeof(strings) / sizeof(strings[0]), configurations, 2
-    };
-    const UsbRemoteConfigurationInfo swapped[] = {
-        configurations[1], configurations[0]
     };
     const char *pattern = "0";
     bool loop = false;
@@ -277,7 +290,9 @@ int main(int argc, char **argv)
     }
     zero.pattern = *pattern - '0';
     info.speeds = zero.program.speeds;
-    info.configurations = loop ? swapped : configurations;
+    if (loop) {
+        swap_configurations();
+    }
     zero.device = usbremote_device_new(&info, &ops, &zero, "zero.c");
     if (zero.device) {
         zero.in = usbremote_device_pipe(zero.device, BULK_IN);

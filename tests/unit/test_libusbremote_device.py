@@ -390,9 +390,9 @@ class Examples(unittest.TestCase):
                         f"BUILD={cls.folder}"], check=True,
                        stdout=subprocess.DEVNULL)
 
-    def run_wrong(self, *arguments):
+    def run_wrong(self, program, *arguments):
         """What a command that cannot work says."""
-        done = subprocess.run([self.folder / "zero", *arguments], text=True,
+        done = subprocess.run([self.folder / program, *arguments], text=True,
                               capture_output=True, check=False, timeout=20,
                               env={**os.environ, "LC_ALL": "C"})
         return done.returncode, done.stderr
@@ -407,15 +407,26 @@ class Examples(unittest.TestCase):
                                 "-fsyntax-only", *sources], check=True)
 
     def test_wrong_use_is_one_line(self):
+        zero, disk = ("zero",), ("storage", "--listen", "unix:x")
         for arguments, status, text in (
-                ((), 2, "one of --connect and --listen"),
-                (("--connect", "unix:x", "--listen", "unix:y"), 2, "one of"),
-                (("--connect",), 2, "a value is missing after --connect"),
-                (("--nonsense",), 2, "no such option: --nonsense"),
-                (("--listen", "unix:x", "--speed", "warp"), 2, "warp"),
-                (("--listen", "unix:x", "--pattern", "9"), 2, "pattern: 9"),
-                (("--connect", "unix:/nowhere/x"), 1, "No such file"),
-                (("--listen", "nonsense"), 1, "Invalid argument")):
+                (zero, 2, "one of --connect and --listen"),
+                ((*zero, "--connect", "unix:x", "--listen", "unix:y"), 2,
+                 "one of"),
+                ((*zero, "--connect"), 2, "missing after --connect"),
+                ((*zero, "--nonsense"), 2, "no such option: --nonsense"),
+                ((*zero, "--listen", "unix:x", "--speed", "warp"), 2, "warp"),
+                ((*zero, "--listen", "unix:x", "--pattern", "9"), 2,
+                 "pattern: 9"),
+                ((*zero, "--connect", "unix:/nowhere/x"), 1, "No such file"),
+                ((*zero, "--listen", "nonsense"), 1, "Invalid argument"),
+                (disk, 2, "one of --image and --size"),
+                ((*disk, "--size", "12"), 2, "no size from 4K"),
+                ((*disk, "--size", "1MM"), 2, "no size from 4K"),
+                ((*disk, "--size", "9000G"), 2, "no size from 4K"),
+                ((*disk, "--size", "1M", "--serial", "abc"), 2, "abc"),
+                ((*disk, "--size", "1M", "--block-size", "5"), 2, "size: 5"),
+                ((*disk, "--image", "/nowhere/x"), 1, "No such file"),
+                ((*disk, "--image", "/dev/null"), 1, "not even one block")):
             with self.subTest(arguments):
                 code, said = self.run_wrong(*arguments)
                 self.assertEqual((code, said.count("\n")), (status, 1))

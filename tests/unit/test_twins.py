@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Devices in C and in Python that have to look the same to the guest."""
+
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+from support import ROOT, SocketQemu
+
+from usbremote._proto import Speed, Status, TransferType
+from usbremote.codec import Attach, Complete
+from usbremote.setup import Setup
+
+IN, OUT = 0x81, 0x01
+CONFIGURE = Setup(0x00, 9, 1, 0, 0)
+SECTORS = 128
+DESCRIPTORS = [Setup(0x80, 6, kind << 8 | index, 0, 4096)
+               for kind in (1, 2, 3, 6, 7, 0x0f) for index in range(7)]
+
+# SCSI command blocks: REQUEST SENSE, READ(10), WRITE(10) and so on
+SENSE = bytes([3, 0, 0, 0, 18, 0])
+TEST_UNIT_READY = bytes(6)
+
+
+def move(code, lba, count):
+    return struct.pack(">BxIxHx", code, lba, count)
+
+
+def mode(control, page, room=255):
+    return (bytes([0x1a, 0, control << 6 | page, 0, room, 0]),
+            bytes([0x5a, 0, control << 6 | page, 0, 0, 0, 0, 0, room, 0]))
+
+
+# what the guest expects: bytes, to it or not; command block
+PLAIN = [
+    *((96, True, bytes([0x12, evpd, page, 0, 96, 0]))
+      for evpd, page in ((0, 0), (0, 1), (1, 0), (1, 0x80), (1, 0x83),
+                         (1, 0xb0), (1, 0x77))),
+    *((192, True, block) for control, page in (
+        (0, 0x3f), (1, 8), (2, 8), (3, 8), (0, 1))
+      for block in mode(control, page)),
+    (8, True, bytes([0x25]) + bytes(9)),
+    (32, True, bytes([0x9e, 0x10]) + bytes(11) + bytes([32, 0, 0])),
+    (32, True, bytes([0x9e, 0x11]) + bytes(11) + bytes([32, 0, 0])),
+    (0, False, TEST_UNIT_READY),
+    (0, False, bytes([0x35]) + bytes(9)),
+    (0, False, bytes([0x1b, 0, 0, 0, 2, 0])),
+    (0, False, bytes([0x1e, 0, 0, 0, 1, 0])),
+    (0, False, bytes([0xff]) + bytes(5)),
+    (2048, False, move(0x2a, 5, 4)),
+    (2048, True, move(0x28, 5, 4)),
+    (SECTORS * 512, True, move(0x28, 0, SECTORS)),
+    (512, True, move(0x28, SECTORS, 1)),
+    (512, False, move(0x2a, SECTORS, 1)),
+    (0, False, move(0x28, 0, 0)),
+]
+# Bulk-Only Transport 1.0 section 6.7, by the numbers there
+THIRTEEN = {
+    1: (0, False, TEST_UNIT_READY), 2: (0, True, move(0x28, 0, 2)),
+    3: (0, False, move(0x2a, 0, 2)), 4: (512, True, TEST_UNIT_READY),
+    5: (2048, True, move(0x28, 0, 2)), 6: (1024, True, move(0x28, 0, 2)),
+    7: (512, True, move(0x28, 0, 2)), 8: (1024, True, move(0x2a, 0, 2)),
+    9: (512, False, TEST_UNIT_READY), 10: (1024, False, move(0x28, 0, 2)),
+    11: (2048, False, move(0x2a, 0, 2)), 12: (1024, False, move(0x2a, 0, 2)),
+    13: (512, False, move(0x2a, 0, 2)),
+}
+CASES = {1: 0, 2: 2, 3: 2, 4: 0, 5: 0, 6: 0, 7: 2, 8: 2, 9: 0, 10: 2, 11: 0,
+         12: 0, 13: 2}          # what bCSWStatus has to be
+
+
+class Guest:
+    """One device at the other end of a socket, and what it answers."""
+
+    def __init__(self, sock):
+        self.qemu = SocketQemu(sock)
+        self.qemu.until(Attach)
+        self.qemu.qemu.attached(Speed.HIGH)
+        self.qemu.qemu.reset(Speed.HIGH)
+
+    def ask(self, setup):
+        answer = self.answer(self.qemu.qemu.control(setup))
+        return answer.status, answer.data
+
+    def answer(self, number):
+        """Wait for the answer to a request."""
+        while number in self.qemu.qemu.in_flight:
+            self.qemu.flush()
+            data = self.qemu.sock.recv(1 << 20)
+            if not data:
+                raise EOFError("the device has gone")
+            for message in self.qemu.qemu.receive(data):
+                if isinstance(message, Complete) and message.id == number:
+                    return message
+
+    def give(self, data):
+        return self.answer(self.qemu.qemu.submit(
+            OUT, TransferType.BULK, len(data), data=data)).status
+
+    def want(self, length):
+        """An answer, behind a halt if need be: whether, and the data."""
+        halted = False
+        while True:
+            answer = self.answer(self.qemu.qemu.submit(
+                IN, TransferType.BULK, length))
+            if answer.status != Status.STALL:
+                return halted, answer.data
+            if halted:
+                raise AssertionError("halted twice")
+            halted = True
+            self.ask(Setup(0x02, 1, 0, IN, 0))
+
+    def command(self, length, to_guest, block, fill=0x5a):
+        """A command: its data, whether it halted, and its status."""
+        cbw = struct.pack("<4sIIBBB16s", b"USBC", 7, length, 0x80 * to_guest,
+                          0, len(block), block)
+        self.give(cbw)
+        data = b""
+        if to_guest and length:
+            answer = self.answer(self.qemu.qemu.submit(
+                IN, TransferType.BULK, length))
+            data = answer.status, answer.data
+            if answer.status == Status.STALL:
+                self.ask(Setup(0x02, 1, 0, IN, 0))
+        elif length:
+            data = self.give(bytes([fill]) * length)
+        return data, self.want(13)
+
+
+class Twins(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = Path(tempfile.mkdtemp(prefix="usb-remote-"))
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        subprocess.run(["make", "-s", "-C", ROOT / "examples/c",
+                        f"BUILD={cls.folder}"], check=True,
+                       stdout=subprocess.DEVNULL)
+
+    def guest(self, command):
+        """Start a device and plug it in."""
+        with socket.socket(socket.AF_UNIX) as server:
+            path = f"{self.folder}/{len(os.listdir(self.folder))}.sock"
+            server.bind(path)
+            server.listen()
+            server.settimeout(20)
+            process = subprocess.Popen([*command, "--connect", f"unix:{path}"],
+                                       stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.DEVNULL)
+            self.addCleanup(process.wait)
+            self.addCleanup(process.kill)
+            sock, _ = server.accept()
+        self.addCleanup(sock.close)
+        return Guest(sock)
+
+    def both(self, name, *options):
+        """The device in C and the one in Python."""
+        python = [sys.executable, ROOT / f"examples/{name}.py"]
+        return [self.guest([*command, *options])
+                for command in ([self.folder / name], python)]
+
+    def disks(self, *options):
+        """Two disks with the same contents."""
+        pair = self.both("storage", "--size", f"{SECTORS // 2}K", *options)
+        for disk in pair:
+            disk.ask(CONFIGURE)
+        return pair
+
+    def assert_alike(self, pair, function):
+        ours, theirs = map(function, pair)
+        self.assertEqual(ours, theirs)
+        return ours
+
+    def test_descriptors_are_the_same_at_every_speed(self):
+        for name, options in (("zero", ()), ("zero", ("--loop",)),
+                              ("storage", ("--size", "64K"))):
+            pair = self.both(name, *options)
+            for speed in (Speed.FULL, Speed.HIGH, Speed.SUPER):
+                for guest in pair:
+                    guest.qemu.qemu.reset(speed)
+                for setup in DESCRIPTORS:
+                    with self.subTest(name, speed=speed, setup=setup):
+                        self.assert_alike(pair, lambda d: d.ask(setup))
+
+    def test_gadget_zero_says_the_same(self):
+        pair = self.both("zero", "--pattern", "1")
+        write = Setup(0x40, 0x5b, 0, 0, 5, b"hello")
+        for setup in (
+                Setup(0x00, 9, 3, 0, 0), write, Setup(0xc0, 0x5c, 0, 0, 9),
+                Setup(0xc0, 0x5c, 1, 0, 9), Setup(0x01, 11, 1, 0, 0),
+                Setup(0x81, 10, 0, 0, 1), Setup(0x01, 11, 2, 0, 0)):
+            self.assert_alike(pair, lambda d: d.ask(setup))
+        self.assert_alike(pair, lambda d: d.want(4096))
+        self.assert_alike(pair, lambda d: d.give(bytes(range(63)) * 4))
+
+    def test_the_loop_gives_back_the_same(self):
+        pair = self.both("zero", "--loop")
+        for guest in pair:
+            guest.ask(Setup(0x00, 9, 2, 0, 0))
+            guest.give(bytes(range(200)))
+            guest.give(b"")
+        self.assert_alike(pair, lambda d: [d.want(512) for _ in range(2)])
+
+    def test_commands_of_a_disk_have_the_same_answers(self):
+        for options in ((), ("--read-only",), ("--removable",)):
+            if "--read-only" in options:
+                (self.folder / "image").write_bytes(bytes(SECTORS * 512))
+                pair = self.both("storage", "--read-only", "--image",
+                                 str(self.folder / "image"))
+                for disk in pair:
+                    disk.ask(CONFIGURE)
+            else:
+                pair = self.disks(*options)
+            for command in PLAIN:
+                with self.subTest(options, command=command):
+                    self.assert_alike(pair, lambda d: d.command(*command))
+                    self.assert_alike(pair,
+                                      lambda d: d.command(18, True, SENSE))
+
+    def test_the_thirteen_cases(self):
+        pair = self.disks()
+        for number, command in THIRTEEN.items():
+            with self.subTest(number):
+                _, (_, csw) = self.assert_alike(
+                    pair, lambda d: d.command(*command))
+                self.assertEqual((csw[:8], csw[12]),
+                                 (b"USBS\7\0\0\0", CASES[number]))
+
+    def test_what_was_written_is_read(self):
+        for disk in self.disks():
+            disk.command(2048, False, move(0x2a, 3, 4), 0xa5)
+            (status, data), _ = disk.command(3072, True, move(0x28, 2, 6))
+            self.assertEqual((status, data), (
+                Status.OK, bytes(512) + b"\xa5" * 2048 + bytes(512)))
+
+    def test_a_wrong_command_halts_until_the_reset(self):
+        for disk in self.disks():
+            disk.give(b"USBC too short")
+            for _ in range(2):
+                number = disk.qemu.qemu.submit(IN, TransferType.BULK, 13)
+                self.assertEqual(disk.answer(number).status, Status.STALL)
+                disk.ask(Setup(0x02, 1, 0, IN, 0))
+            disk.ask(Setup(0x21, 0xff, 0, 0, 0))
+            for endpoint in (IN, OUT):
+                disk.ask(Setup(0x02, 1, 0, endpoint, 0))
+            self.assertEqual(disk.command(0, False, TEST_UNIT_READY)[1][1][12],
+                             0)
+
+
+if __name__ == "__main__":
+    unittest.main()
