@@ -6,7 +6,8 @@
 export QEMU_SRC BASE
 
 .PHONY: help qemu demo check check-unit check-qtest check-guest asan coverage \
-        fuzz fuzz-selftest check-mutants check-traps bench series run clean
+        fuzz fuzz-selftest check-mutants check-traps check-usbtest bench \
+        series run clean
 .NOTPARALLEL:
 
 help: ## this list
@@ -49,6 +50,9 @@ check-mutants: ## faults in the device, one at a time: a test finds each
 
 check-traps: ## our patches to QEMU's code: without each, its test fails
 	@scripts/check-traps
+
+check-usbtest: qemu ## Linux's usbtest on every host controller: a table
+	@tests/guest/usbtest
 
 bench: ## figures beside usb-redir's, and what they do not mean
 	@scripts/bench

@@ -25,7 +25,8 @@ def uhci(lab):
 
 def run_tests(lab, bus):
     """All have to pass; the pattern shows a byte lost or out of place."""
-    lab.vm.agent.run("load usbtest pattern=1")
+    lab.vm.agent.run(
+        "load usbtest; echo 1 > /sys/module/usbtest/parameters/pattern")
     _, name = plug(lab, bus, "zero", "--pattern", "1")
     path = f"/sys/bus/usb/devices/{name}"
     node(lab, f"{path}:*/driver")

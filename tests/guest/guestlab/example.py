@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A program of examples/ as the other end of the device under test."""
 
+import fcntl
+import functools
 import itertools
 import json
 import re
 import signal
 import subprocess
 
-from guestlab.places import EXAMPLES, PYTHON, Failure
+from guestlab.places import BUILD, EXAMPLES, PYTHON, Failure
 from guestlab.waiting import wait_until
 
 # What each example says of itself in the guest.
@@ -20,19 +22,21 @@ class Example:
     """One running examples/NAME.py.  Use with `with`."""
 
     def __init__(self, folder, name, *options):
-        program = EXAMPLES / f"{name}.py"
-        if not program.exists():
-            raise Failure(f"there is no {program}")
-        self.name = program.name
         stem = folder / f"{name}-{next(_numbers)}"
         self.log = stem.with_suffix(".log")
         self._stats = stem.with_suffix(".json")
-        command = [PYTHON, str(program), "-v", "--stats", str(self._stats),
-                   *options]
+        command = [*self._command(name), *options]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 cwd=folder)
+
+    def _command(self, name):
+        program = EXAMPLES / f"{name}.py"
+        if not program.exists():
+            raise Failure(f"there is no {program}")
+        self.name = program.name
+        return [PYTHON, str(program), "-v", "--stats", str(self._stats)]
 
     def submits(self):
         """How many SUBMITs each endpoint has had until now."""
@@ -120,6 +124,30 @@ class Example:
             return json.loads(self._stats.read_text())
         except (FileNotFoundError, json.JSONDecodeError):
             return None
+
+
+class CExample(Example):
+    """One running program of examples/c.  It has no counters."""
+
+    def _command(self, name):
+        self.name = f"{name}.c"
+        return [str(build_c_examples() / name)]
+
+
+@functools.lru_cache(maxsize=None)
+def build_c_examples():
+    """Compile examples/c; returns the folder of the programs."""
+    folder = BUILD / "examples-c"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)    # guests run side by side
+        done = subprocess.run(
+            ["make", "-s", "-C", EXAMPLES / "c", f"BUILD={folder}"],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            check=False)
+    if done.returncode:
+        raise Failure(f"cannot compile examples/c:\n{done.stdout}")
+    return folder
 
 
 def plug(lab, bus, name, *options):

@@ -9,7 +9,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from guestlab import controllers
-from guestlab.example import MANUFACTURER, Example
+from guestlab.example import MANUFACTURER, CExample, Example
 from guestlab.mouse import Mouse
 from guestlab.peer import Peer
 from guestlab.places import Failure
@@ -108,6 +108,11 @@ class Lab:
         """Start examples/@name.py."""
         return self._stack.enter_context(
             Example(self.folder, name, *options))
+
+    def c_example(self, name, *options):
+        """Start examples/c/@name."""
+        return self._stack.enter_context(
+            CExample(self.folder, name, *options))
 
     def peer(self, device, address):
         """Serve a device of the Python package inside of the test."""
