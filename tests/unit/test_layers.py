@@ -27,6 +27,12 @@ def modules():
         yield name.replace(".__init__", ""), path
 
 
+def examples():
+    """(name, path) of the examples."""
+    for path in sorted(MOUSE.parent.glob("*.py")):
+        yield path.stem, path
+
+
 def imported(path):
     """Top-level names of the modules that a file imports, wherever."""
     for node in ast.walk(ast.parse(path.read_text())):
@@ -75,14 +81,14 @@ class Imports(unittest.TestCase):
     def test_nothing_but_the_standard_library(self):
         if not hasattr(sys, "stdlib_module_names"):
             self.skipTest("this Python does not list its library")
-        for name, path in (*modules(), ("mouse", MOUSE)):
+        for name, path in (*modules(), *examples()):
             with self.subTest(name):
                 self.assertLessEqual(
                     set(imported(path)),
                     sys.stdlib_module_names | {"usbremote"})
 
     def test_no_star_imports(self):
-        for name, path in (*modules(), ("mouse", MOUSE)):
+        for name, path in (*modules(), *examples()):
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.ImportFrom):
                     self.assertNotIn("*", [a.name for a in node.names], name)
@@ -90,16 +96,21 @@ class Imports(unittest.TestCase):
 
 class Syntax(unittest.TestCase):
     def test_it_is_python_3_9(self):
-        for name, path in (*modules(), ("mouse", MOUSE)):
+        for name, path in (*modules(), *examples()):
             with self.subTest(name):
                 ast.parse(path.read_text(), feature_version=(3, 9))
 
     def test_every_file_has_its_licence_and_docstring(self):
-        for name, path in (*modules(), ("mouse", MOUSE)):
+        for name, path in (*modules(), *examples()):
             with self.subTest(name):
                 text = path.read_text()
                 self.assertIn("SPDX-License-Identifier: MIT", text[:100])
                 self.assertTrue(ast.get_docstring(ast.parse(text)))
+
+    def test_no_example_is_longer_than_300_lines(self):
+        for name, path in examples():
+            with self.subTest(name):
+                self.assertLessEqual(path.read_text().count("\n"), 300)
 
     def test_every_public_class_has_a_docstring(self):
         for name, path in modules():

@@ -49,8 +49,9 @@ def mouse(name):
 
 def tutorial(name):
     """The text of a block of docs/tutorial.md: after <!-- test: NAME -->."""
-    found = re.search(rf"^<!-- test: {re.escape(name)} -->\n```\w+\n(.*?)^```$",
-                      TUTORIAL.read_text(), re.MULTILINE | re.DOTALL)
+    found = re.search(rf"^<!-- test: {re.escape(name)} -->\n"
+                      r"```\w+\n(.*?)^```$", TUTORIAL.read_text(),
+                      re.MULTILINE | re.DOTALL)
     if not found:
         raise Failure(f"{TUTORIAL.name} has no block <!-- test: {name} -->")
     return found.group(1)
