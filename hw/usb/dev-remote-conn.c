@@ -184,9 +184,6 @@ static void remote_conn_rewrite(void *opaque)
 
 static void remote_conn_wait_writable(USBRemoteState *s)
 {
-    if (s->conn.watch) {
-        return;
-    }
     s->conn.watch = qemu_chr_fe_add_watch(&s->chr, G_IO_OUT | G_IO_HUP,
                                           remote_conn_writable, s);
     if (!s->conn.watch) {

@@ -48,8 +48,6 @@ static int remote_status(uint8_t status)
         return USB_RET_SUCCESS;
     case USB_REMOTE_STATUS_STALL:
         return USB_RET_STALL;
-    case USB_REMOTE_STATUS_NAK:
-        return USB_RET_NAK;
     case USB_REMOTE_STATUS_BABBLE:
         return USB_RET_BABBLE;
     case USB_REMOTE_STATUS_NODEV:
