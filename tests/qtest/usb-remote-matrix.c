@@ -274,18 +274,62 @@ static void every_depth(const void *opaque)
 
 /* Halt and clear */
 
-/* What was queued behind a stalled transfer goes on once it is cleared. */
+/*
+ * The first of QUEUED transfers are answered, then one is stalled.  Returns
+ * how many requests the peer has seen by then.
+ */
+static unsigned stall_one(Rig *rig, UsbHcEndpoint *ep, PeerMessage **m)
+{
+    unsigned ahead = rig->drv->pipelined ? QUEUED : 1, i;
+
+    for (i = 0; i < ahead; i++) {
+        m[i] = rig_submit(rig, ep->address);
+    }
+    for (i = 0; i < VICTIM; i++) {
+        answer(rig, ep, m[i], i);
+        if (ahead == 1) {
+            m[i + 1] = rig_submit(rig, ep->address);
+        }
+    }
+    peer_answer(rig->peer, m[VICTIM], USB_REMOTE_STATUS_STALL);
+    return MAX(ahead, VICTIM + 1);
+}
+
+/* Requests from before the halt was cleared are taken back, in order. */
+static void answer_too_late(Rig *rig, UsbHcEndpoint *ep, PeerMessage **m,
+                            unsigned from, unsigned to)
+{
+    g_autofree uint8_t *data = g_malloc(ep->mps);
+    unsigned i;
+
+    memset(data, 0xee, ep->mps);
+    for (i = from; i < to; i++) {
+        PeerMessage *c = peer_expect(rig->peer, USB_REMOTE_MSG_CANCEL);
+
+        g_assert_cmphex(c->head.id, ==, m[i]->head.id);
+        peer_message_free(c);
+    }
+    for (i = from; i < to; i++) {
+        if (ep->address & 0x80) {
+            peer_answer_ok(rig->peer, m[i], data, ep->mps);
+        } else {
+            peer_answer(rig->peer, m[i], USB_REMOTE_STATUS_CANCELLED);
+        }
+    }
+}
+
+/*
+ * What was queued behind a stalled transfer goes on once it is cleared, and
+ * with nothing that the peer was asked for before.
+ */
 static void halt_of(Rig *rig, UsbHcEndpoint *ep)
 {
     UsbHcTransfer *xfer[QUEUED];
-    unsigned i;
+    PeerMessage *m[QUEUED];
+    unsigned seen, i;
 
     queue(ep, xfer, QUEUED);
-    for (i = 0; i < VICTIM; i++) {
-        answer(rig, ep, rig_submit(rig, ep->address), i);
-    }
-    peer_answer(rig->peer, rig_submit(rig, ep->address),
-                USB_REMOTE_STATUS_STALL);
+    seen = stall_one(rig, ep, m);
     for (i = 0; i < VICTIM; i++) {
         expect_number(xfer[i], i);
     }
@@ -294,14 +338,16 @@ static void halt_of(Rig *rig, UsbHcEndpoint *ep)
     for (i = VICTIM + 1; i < QUEUED; i++) {
         g_assert_cmpint(xfer[i]->status, ==, USBHC_PENDING);
     }
+    /* OHCI asks again as soon as the ED runs, before the halt is cleared. */
+    rig->peer->auto_cancel = !rig->drv->pipelined;
     g_assert_cmpint(usbhc_clear_halt(ep), ==, USBHC_OK);
+    answer_too_late(rig, ep, m, VICTIM + 1, seen);
+    rig->peer->auto_cancel = true;
     for (i = VICTIM + 1; i < QUEUED; i++) {
         answer(rig, ep, rig_submit(rig, ep->address), i);
+        expect_number(xfer[i], i);
     }
     for (i = 0; i < QUEUED; i++) {
-        if (i > VICTIM) {
-            expect_number(xfer[i], i);
-        }
         usbhc_transfer_free(xfer[i]);
     }
 }
