@@ -191,6 +191,12 @@ static void migration_of_an_empty_port(const void *opaque)
     rig_free(rig);
 }
 
+static bool peer_is_gone(Rig *rig)
+{
+    return !rig_qom_bool(rig, "connected");
+}
+
+/* The guest learns of it when it runs, and then has nothing to migrate. */
 static void disconnected_while_stopped(const void *opaque)
 {
     Rig *rig = rig_new_plugged(opaque);
@@ -198,8 +204,30 @@ static void disconnected_while_stopped(const void *opaque)
 
     rig_stop(rig);
     peer_close(rig->peer);
+    rig_until(rig, peer_is_gone, "QEMU has seen the peer go");
+    g_assert_cmpint(usbhc_find_port(rig->hc), ==, rig->dev->port);
     rig_cont(rig);
+    expect_gone(rig, &f);
     migrate_to(rig, start_destination(rig), "running");
+    rig_run(rig, 5);
+    g_assert_cmpint(usbhc_find_port(rig->hc), <, 0);
+    expect_new_peer_works(rig);
+    rig->quiet = true;
+    rig_free(rig);
+}
+
+/* The guest learns of it at the destination. */
+static void migrated_after_the_peer_is_gone(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+    RigFlight f = rig_take_off(rig);
+
+    rig_stop(rig);
+    peer_close(rig->peer);
+    rig_until(rig, peer_is_gone, "QEMU has seen the peer go");
+    migrate_to(rig, start_destination(rig), "paused");
+    g_assert_cmpint(usbhc_find_port(rig->hc), ==, rig->dev->port);
+    rig_cont(rig);
     expect_gone(rig, &f);
     expect_new_peer_works(rig);
     rig->quiet = true;
@@ -359,21 +387,37 @@ static void loadvm_without_a_peer(const void *opaque)
     rig_free(rig);
 }
 
-/* The snapshot knows of no device, and one is there. */
+/*
+ * The snapshot knows of no device, and one is there, in use.  The guest that
+ * comes out of it finds a new device, and nothing of what the other had asked.
+ */
 static void loadvm_of_an_empty_port(const void *opaque)
 {
     Rig *rig = rig_new_peer(opaque);
+    RigFlight f;
+    int i;
 
     add_snapshot_store(rig);
     snapshot(rig, "savevm");
-    rig->peer->step = wait_only;
-    peer_attach(rig->peer, rig->speeds);
+    rig_plug(rig);
+    f = rig_take_off(rig);
+    peer_drop(rig->peer, USB_REMOTE_MSG_RESET);
     snapshot(rig, "loadvm");
-    rig->peer->step = rig_step;
+    peer_expect_free(rig->peer, USB_REMOTE_MSG_RESET);
     peer_expect_free(rig->peer, USB_REMOTE_MSG_ATTACHED);
+    g_assert_true(usbhc_port(rig->hc, usbhc_wait_connect(rig->hc)).changed);
+    for (i = 0; i < RIG_FLIGHT; i++) {
+        peer_send_complete(rig->peer, &f.submit[i], USB_REMOTE_STATUS_OK,
+                           NULL, 0, NULL, -1);
+        usbhc_done(f.xfer[i], USBHC_CANCELLED, 0);
+        usbhc_transfer_free(f.xfer[i]);
+    }
+    g_assert_cmpint(rig_qom_number(rig, "in-flight"), ==, 0);
+    rig->hc = usbhc_renew(rig->hc);
     rig->dev = usbhc_attach(rig->hc);
     rig_configure(rig);
     rig_in(rig, rig->bulk_in, 64, 64);
+    g_assert_cmpint(rig_qom_number(rig, "stale"), >=, RIG_FLIGHT);
     rig_free(rig);
 }
 
@@ -394,6 +438,8 @@ void usb_remote_migrate_add(void)
         rig_add(drv, "migration-of-an-empty-port", migration_of_an_empty_port);
         rig_add(drv, "disconnected-while-stopped-then-migrated",
                 disconnected_while_stopped);
+        rig_add(drv, "disconnected-while-stopped-then-migrated-stopped",
+                migrated_after_the_peer_is_gone);
         rig_add(drv, "answered-while-stopped-then-migrated",
                 migrates_while_stopped);
         rig_add(drv, "savevm-goes-unnoticed-in-flight", savevm_goes_unnoticed);
