@@ -8,6 +8,8 @@
  */
 
 #include "qemu/osdep.h"
+#include <sys/ioctl.h>
+#include <sys/wait.h>
 #include "qobject/qdict.h"
 #include "usb-remote-rig.h"
 
@@ -108,55 +110,101 @@ static void given_up_then_answered_after_a_minute(const void *opaque)
     rig_free(rig);
 }
 
+/* QEMU sleeps while the peer answers: all of it is on the wire, unread. */
+static void answer_unread(Rig *rig, PeerMessage *m, uint8_t data)
+{
+    pid_t pid = qtest_pid(rig->qts);
+    int unread = 0, status;
+
+    g_assert_cmpint(kill(pid, SIGSTOP), ==, 0);
+    g_assert_cmpint(waitpid(pid, &status, WUNTRACED), ==, pid);
+    g_assert_true(WIFSTOPPED(status));
+    peer_answer_ok(rig->peer, m, &data, 1);
+    g_assert_cmpint(ioctl(rig->peer->fd, TIOCOUTQ, &unread), ==, 0);
+    g_assert_cmpint(unread, >, 0);
+    g_assert_cmpint(kill(pid, SIGCONT), ==, 0);
+}
+
+/* All but the last byte of the answer is sent; returns that. */
+static uint8_t answer_in_part(Rig *rig, PeerMessage *m, uint8_t data)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+
+    rig->peer->held = bytes;
+    peer_answer_ok(rig->peer, m, &data, 1);
+    rig->peer->held = NULL;
+    peer_send_bytes(rig->peer, bytes->data, bytes->len - 1);
+    return bytes->data[bytes->len - 1];
+}
+
 /*
  * The guest takes a transfer back while its answer is on the wire.  Each
- * answer is seen once: in that transfer or in the next one.
+ * answer is seen once: in that transfer or, which is certain if some of it
+ * was not sent yet, in the next one.
  */
 static void taken_back_while_answered(const void *opaque)
 {
     Rig *rig = rig_new_plugged(opaque);
-    uint8_t sent = 0, seen = 0;
-    int round;
+    uint8_t round, last;
 
     rig->hc->linger = 40;
-    for (round = 0; round < 30; round++) {
+    for (round = 0; round < 10; round++) {
         UsbHcTransfer *xfer = usbhc_submit(rig->bulk_in, NULL, 64);
-        PeerMessage *m;
+        PeerMessage *m = rig_submit(rig, PEER_BULK_IN);
 
-        rig_run(rig, 2);
-        m = peer_take(rig->peer, USB_REMOTE_MSG_SUBMIT);
-        if (m) {
-            peer_answer_ok(rig->peer, m, &sent, 1);
-            sent++;
+        if (round & 1) {
+            answer_unread(rig, m, round);
+            usbhc_cancel(xfer);
+        } else {
+            last = answer_in_part(rig, m, round);
+            usbhc_cancel(xfer);
+            g_assert_cmpint(xfer->status, ==, USBHC_CANCELLED);
+            peer_send_bytes(rig->peer, &last, 1);
         }
-        usbhc_cancel(xfer);
-        if (xfer->status == USBHC_SHORT) {
-            g_assert_cmpint(xfer->data[0], ==, seen);
-            seen++;
+        if (xfer->status == USBHC_CANCELLED) {
+            usbhc_transfer_free(xfer);
+            xfer = usbhc_submit(rig->bulk_in, NULL, 64);
         }
+        g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_SHORT);
+        g_assert_cmpmem(xfer->data, xfer->actual, &round, 1);
         usbhc_transfer_free(xfer);
     }
-    g_assert_cmpint(seen, >, 0);
-    g_assert_cmpint(sent - seen, <=, 1);
     rig_free(rig);
 }
 
 /* Connections */
 
-/* The peer reads nothing until QEMU can send no more. */
+static int unread_by_the_peer(Rig *rig)
+{
+    int bytes;
+
+    rig_run(rig, 5);
+    g_assert_cmpint(ioctl(rig->peer->fd, FIONREAD, &bytes), ==, 0);
+    return bytes;
+}
+
+/*
+ * The peer reads nothing until QEMU can send no more.  Where the device has
+ * only one request at the peer, the rest is VMSTATE: the socket is full when
+ * a new one does not arrive.
+ */
 static UsbHcTransfer *fill_the_socket(Rig *rig)
 {
     g_autofree uint8_t *data = g_malloc0(LARGE);
     UsbHcTransfer *xfer;
-    uint64_t before;
+    int before;
 
     rig->peer->deaf = true;
     do {
-        before = rig_qom_number(rig, "submits");
+        before = unread_by_the_peer(rig);
         xfer = usbhc_submit(rig->bulk_out, data, LARGE);
         rig->strays = g_slist_prepend(rig->strays, xfer);
-        rig_run(rig, 5);
-    } while (rig_qom_number(rig, "submits") != before);
+    } while (unread_by_the_peer(rig) != before);
+    do {
+        before = unread_by_the_peer(rig);
+        rig_stop(rig);
+        rig_cont(rig);
+    } while (unread_by_the_peer(rig) != before);
     return xfer;
 }
 
@@ -192,35 +240,55 @@ static void violation_while_qemu_cannot_send(const void *opaque)
 static void chardev_change_while_qemu_cannot_send(const void *opaque)
 {
     Rig *rig = rig_new_plugged(opaque);
-    char *other = g_strdup_printf("%s/other", rig->dir);
+    g_autofree char *other = g_strdup_printf("%s/other", rig->dir);
+    UsbHcTransfer *xfer = fill_the_socket(rig);
 
-    fill_the_socket(rig);
-    qtest_qmp_assert_success(rig->qts,
-        "{ 'execute': 'chardev-change', 'arguments': { 'id': 'c0', "
-        "'backend': { 'type': 'socket', 'data': { 'addr': { 'type': 'unix', "
-        "'data': { 'path': %s } }, 'server': true, 'wait': false } } } }",
-        other);
-    peer_close(rig->peer);
+    rig_chardev_change(rig, other);
+    rig->peer->raw = true;              /* the last message is cut off */
     rig->peer->deaf = false;
-    g_free(rig->path);
-    rig->path = other;
+    peer_expect_eof(rig->peer);
+    rig->peer->raw = false;
+    rig_expect_unplugged(rig);
+    rig_run(rig, 5);
+    g_assert_cmpint(xfer->status, !=, USBHC_OK);
     plug_again(rig);
     rig_free(rig);
 }
 
-/* Refused: what is in flight ends with the old connection at the latest. */
-static void chardev_change_to_another_type(const void *opaque)
+static void refuse_chardev(Rig *rig, const char *type)
 {
-    Rig *rig = rig_new_plugged(opaque);
-    RigFlight f = rig_take_off(rig);
     QDict *r = qtest_qmp(rig->qts,
         "{ 'execute': 'chardev-change', 'arguments': { 'id': 'c0', "
-        "'backend': { 'type': 'ringbuf', 'data': {} } } }");
+        "'backend': { 'type': %s, 'data': {} } } }", type);
 
     g_assert_true(qdict_haskey(r, "error"));
     qobject_unref(r);
     rig->quiet = true;
-    peer_close(rig->peer);
+}
+
+/*
+ * Refused.  A type that is open at once costs nothing: what is in flight is
+ * answered.  For another, QEMU says CLOSED first, and that is an unplug.
+ */
+static void chardev_change_to_another_type(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+    RigFlight f = rig_take_off(rig);
+    int i;
+
+    refuse_chardev(rig, "ringbuf");
+    for (i = 0; i < RIG_FLIGHT; i++) {
+        peer_send_complete(rig->peer, &f.submit[i], USB_REMOTE_STATUS_OK,
+                           NULL, 0, NULL, -1);
+    }
+    for (i = 0; i < RIG_FLIGHT; i++) {
+        g_assert_cmpint(usbhc_wait(f.xfer[i]), <=, USBHC_SHORT);
+        usbhc_transfer_free(f.xfer[i]);
+    }
+    f = rig_take_off(rig);
+    refuse_chardev(rig, "null");
+    peer_expect_eof(rig->peer);
+    g_assert_cmpint(rig_qom_number(rig, "violations"), ==, 0);
     rig_expect_unplugged(rig);
     rig_run(rig, 5);
     rig_land(rig, &f);
@@ -374,30 +442,53 @@ static void device_del_in_a_burst(const void *opaque)
     rig_free(rig);
 }
 
-/* The chardev and the peer that waits there outlive a failed device_add. */
+/* device_add with a @property that does not do */
+static void fail_to_add(Rig *rig, const char *property, const char *value)
+{
+    QDict *args = qdict_new(), *r;
+
+    qdict_put_str(args, "driver", "usb-remote");
+    qdict_put_str(args, "id", "dev0");
+    qdict_put_str(args, "bus", "hc.0");
+    qdict_put_str(args, "chardev", "c0");
+    qdict_put_str(args, property, value);
+    r = qtest_qmp(rig->qts, "{ 'execute': 'device_add', 'arguments': %p }",
+                  args);
+    g_assert_true(qdict_haskey(r, "error"));
+    qobject_unref(r);
+    rig_run(rig, 3);
+}
+
+/*
+ * The chardev outlives it, and so does the peer that waits there; one that
+ * the device has greeted already is told that it goes.
+ */
 static void device_add_fails_then_succeeds(const void *opaque)
 {
+    g_autofree char *too_long = g_strnfill(USB_REMOTE_MAX_SELECT + 1, 'x');
     Rig *rig = rig_new_bare(opaque, NULL);
     unsigned fds = 0;
     int i;
 
-    for (i = 0; i < 5; i++) {
-        QDict *r;
-
+    for (i = 0; i < 3; i++) {
         peer_connect(rig->peer, rig->path);
-        r = qtest_qmp(rig->qts, "{ 'execute': 'device_add', 'arguments': "
-                      "{ 'driver': 'usb-remote', 'id': 'dev0', "
-                      "'bus': 'hc.0', 'chardev': 'c0', "
-                      "'pcap': '/nonexistent/pcap' } }");
-        g_assert_true(qdict_haskey(r, "error"));
-        qobject_unref(r);
-        peer_close(rig->peer);
         rig_run(rig, 3);
         fds = fds ?: rig_fds(rig);
+        fail_to_add(rig, "port", "99");
+        fail_to_add(rig, "select", too_long);
         g_assert_cmpint(rig_fds(rig), ==, fds);
+        fail_to_add(rig, "pcap", "/nonexistent/pcap");
+        peer_expect_free(rig->peer, USB_REMOTE_MSG_BYE);
+        peer_expect_eof(rig->peer);
+        peer_close(rig->peer);
+        g_assert_cmpint(rig_fds(rig), ==, fds - 1);
     }
+    peer_connect(rig->peer, rig->path);
+    fail_to_add(rig, "select", too_long);
     rig_device_add(rig);
-    plug_again(rig);
+    peer_handshake(rig->peer);
+    rig_plug(rig);
+    rig_out(rig, rig->bulk_out, 64);
     rig_free(rig);
 }
 
@@ -622,34 +713,74 @@ static void undeclared_endpoint(const void *opaque)
     rig_free(rig);
 }
 
-/* What descriptors may not say, the guest reads, and QEMU makes do. */
-static void impossible_descriptors(const void *opaque)
+static const uint8_t impossible[] = {
+    9, 2, 58, 0, 1, 1, 0, 0x80, 50,
+    9, 4, 0, 0, 5, 0xff, 0, 0, 0,
+    7, 5, 0x80, 3, 8, 0, 0,         /* endpoint 0, interrupt */
+    7, 5, 0x85, 3, 0, 0, 0,         /* no packet size, no interval */
+    7, 5, 0x85, 1, 0, 0, 0,         /* the same again, as another type */
+    7, 5, 0x06, 2, 0, 0, 0,         /* bulk without a packet size */
+    7, 5, 0x07, 0, 64, 0, 0,        /* a second control endpoint */
+    5, 5, 0x88, 2, 64,              /* cut off */
+};
+
+/* One byte of the above, and what it lies about */
+static const struct {
+    uint8_t at, value;
+} lies[] = {
+    { 0, 0 }, { 0, 2 }, { 0, 255 },                     /* bLength */
+    { 1, 0 }, { 1, 4 }, { 1, 255 },                     /* bDescriptorType */
+    { 2, 0 }, { 2, 8 }, { 2, 9 }, { 2, 57 }, { 2, 59 }, /* wTotalLength */
+    { 3, 1 }, { 3, 255 },
+    { 4, 0 }, { 4, 255 },                               /* bNumInterfaces */
+    { 5, 0 }, { 5, 255 },                       /* bConfigurationValue */
+    { 9, 0 }, { 9, 1 }, { 9, 8 }, { 9, 255 },           /* bLength */
+    { 10, 2 }, { 10, 5 }, { 10, 255 },                  /* bDescriptorType */
+    { 11, 255 }, { 12, 255 },                   /* number and alternate */
+    { 13, 0 }, { 13, 255 },                             /* bNumEndpoints */
+    { 25, 0 }, { 25, 1 }, { 25, 2 }, { 25, 6 }, { 25, 255 },
+    { 26, 2 }, { 26, 4 }, { 26, 255 },
+    { 27, 0xff }, { 28, 0xff }, { 30, 0xff }, { 31, 0xff },
+};
+
+/* The guest reads what the peer wrote, byte for byte, and goes on. */
+static void configure_as(Rig *rig, const uint8_t *config)
 {
-    static const uint8_t config[] = {
-        9, 2, 58, 0, 1, 1, 0, 0x80, 50,
-        9, 4, 0, 0, 5, 0xff, 0, 0, 0,
-        7, 5, 0x80, 3, 8, 0, 0,         /* endpoint 0, interrupt */
-        7, 5, 0x85, 3, 0, 0, 0,         /* no packet size, no interval */
-        7, 5, 0x85, 1, 0, 0, 0,         /* the same again, as another type */
-        7, 5, 0x06, 2, 0, 0, 0,         /* bulk without a packet size */
-        7, 5, 0x07, 0, 64, 0, 0,        /* a second control endpoint */
-        5, 5, 0x88, 2, 64,              /* cut off */
-    };
-    Rig *rig = rig_new_peer(opaque);
+    PeerDevice *d = &rig->peer->device;
     uint8_t buf[255];
     uint32_t actual;
 
-    peer_attach(rig->peer, rig->speeds);
-    memcpy(rig->peer->device.config, config, sizeof(config));
-    rig->peer->device.config_size = sizeof(config);
-    rig->dev = usbhc_attach(rig->hc);
-    usbhc_control(rig->dev, 0x80, 6, 0x200, 0, buf, sizeof(buf), &actual);
-    g_assert_cmpmem(buf, actual, config, sizeof(config));
+    memcpy(d->config, config, sizeof(impossible));
+    d->config_size = sizeof(impossible);
+    g_assert_cmpint(usbhc_control(rig->dev, 0x80, 6, 0x200, 0, buf,
+                                  sizeof(buf), &actual), ==, USBHC_SHORT);
+    g_assert_cmpmem(buf, actual, config, sizeof(impossible));
     g_assert_cmpint(usbhc_control(rig->dev, 0, 9, 1, 0, NULL, 0, NULL), ==,
                     USBHC_OK);
-    rig_out(rig, usbhc_ep(rig->dev, 0x06, USBHC_BULK, 64, 0), 64);
+}
+
+/* What descriptors may not say, the guest reads, and QEMU makes do. */
+static void impossible_descriptors(const void *opaque)
+{
+    Rig *rig = rig_new_peer(opaque);
+    UsbHcEndpoint *out;
+    size_t i;
+
+    peer_attach(rig->peer, rig->speeds);
+    rig->dev = usbhc_attach(rig->hc);
+    configure_as(rig, impossible);
+    out = usbhc_ep(rig->dev, 0x06, USBHC_BULK, 64, 0);
+    rig_out(rig, out, 64);
     rig_out(rig, usbhc_ep(rig->dev, 0x07, USBHC_BULK, 64, 0), 64);
     rig_in(rig, usbhc_ep(rig->dev, 0x88, USBHC_BULK, 64, 0), 64, 64);
+    for (i = 0; i < G_N_ELEMENTS(lies); i++) {
+        uint8_t config[sizeof(impossible)];
+
+        memcpy(config, impossible, sizeof(config));
+        config[lies[i].at] = lies[i].value;
+        configure_as(rig, config);
+        rig_out(rig, out, 64);
+    }
     rig->peer->auto_control = false;
     rig_control_read(rig, 8, 8);
     rig_free(rig);
