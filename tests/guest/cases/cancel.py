@@ -13,6 +13,8 @@ Streams are on xHCI only.  What can get lost on EHCI when an answer comes while
 Linux takes a queue out of the schedule is in the manual's limits.
 """
 
+import functools
+
 from guestlab import numbers, rounds, urbs
 from guestlab.places import Failure
 from guestlab.registry import case
@@ -20,50 +22,17 @@ from guestlab.target import IN, OUT
 
 # Numbers in a URB: two packets at high speed, one at full speed.
 SIZE = {"high": 256, "full": 16}
+# Name, bus and speed of each controller, and how it limits the rounds.
+CONTROLLERS = (
+    ("xHCI", "xhci", "high", {}),
+    ("EHCI", "ehci", "high", {}),
+    ("UHCI", "uhci", "full", {}),
+    ("OHCI", "ohci", "full", {"answered": (0, 1), "shown": 1}),
+)
 # Numbers in a stream: 1 MiB; and what the places of its cancellations are
 # drawn from.  Where the answers are by then is up to the moment.
 STREAM = (1 << 20) // numbers.SIZE
 SEED = 3
-
-
-@case("xHCI, bulk IN: one of eight URBs is cancelled, no byte is lost")
-def xhci_in(lab):
-    cancel_each(lab, "xhci", "high", IN)
-
-
-@case("xHCI, bulk OUT: one of eight URBs is cancelled, no byte is lost")
-def xhci_out(lab):
-    cancel_each(lab, "xhci", "high", OUT)
-
-
-@case("EHCI, bulk IN: one of eight URBs is cancelled, no byte is lost")
-def ehci_in(lab):
-    cancel_each(lab, "ehci", "high", IN)
-
-
-@case("EHCI, bulk OUT: one of eight URBs is cancelled, no byte is lost")
-def ehci_out(lab):
-    cancel_each(lab, "ehci", "high", OUT)
-
-
-@case("UHCI, bulk IN: one of eight URBs is cancelled, no byte is lost")
-def uhci_in(lab):
-    cancel_each(lab, "uhci", "full", IN)
-
-
-@case("UHCI, bulk OUT: one of eight URBs is cancelled, no byte is lost")
-def uhci_out(lab):
-    cancel_each(lab, "uhci", "full", OUT)
-
-
-@case("OHCI, bulk IN: one of eight URBs is cancelled, no byte is lost")
-def ohci_in(lab):
-    cancel_each(lab, "ohci", "full", IN, answered=(0, 1), shown=1)
-
-
-@case("OHCI, bulk OUT: one of eight URBs is cancelled, no byte is lost")
-def ohci_out(lab):
-    cancel_each(lab, "ohci", "full", OUT, answered=(0, 1), shown=1)
 
 
 @case("xHCI: 1 MiB each way while URBs are cancelled, no byte is lost")
@@ -97,3 +66,10 @@ def cancel_some(lab, bus, endpoint, speed="high"):
         raise Failure(trouble)
     lab.note(f"endpoint {endpoint:#04x}: {cancelled} of {len(ended)} URBs "
              "were cancelled")
+
+
+for name, bus, speed, options in CONTROLLERS:
+    for way, endpoint in (("IN", IN), ("OUT", OUT)):
+        case(f"{name}, bulk {way}: one of eight URBs is cancelled, no byte "
+             "is lost")(functools.partial(cancel_each, bus=bus, speed=speed,
+                                          endpoint=endpoint, **options))
