@@ -11,7 +11,7 @@
 
 #include "qemu/osdep.h"
 #include "hw/usb/ehci-regs.h"
-#include "usbhc.h"
+#include "usbhc-queue.h"
 
 #define FRAMES          1024
 #define QTD_MAX         16384
@@ -175,10 +175,7 @@ static void ehci_link(UsbHcEndpoint *ep)
 /* Where the queue goes on: the oldest pending transfer or the empty qTD */
 static void set_overlay(UsbHcEndpoint *ep)
 {
-    UsbHcTransfer *first = g_queue_peek_head(&ep->transfers);
-    uint32_t words[9] = {
-        0, first ? first->td[first->td_done] : ep->tail, LINK_END, 0
-    };
+    uint32_t words[9] = { 0, usbhc_queue_first(ep), LINK_END, 0 };
 
     usbhc_write32(ep->dev->hc, ep->head + QH_OVERLAY, words, 9);
 }
@@ -236,26 +233,10 @@ static void pause_queue(UsbHcEndpoint *ep)
     ehci_write(hc, USBSTS, USBSTS_IAA);
 }
 
-static void free_qtds(UsbHcTransfer *xfer)
-{
-    uint32_t i;
-
-    for (i = 0; i < xfer->tds; i++) {
-        usbhc_block_free(xfer->hc, xfer->td[i]);
-    }
-    xfer->tds = 0;
-}
-
 static void ehci_ep_close(UsbHcEndpoint *ep)
 {
-    GList *l;
-
     pause_queue(ep);
-    for (l = ep->transfers.head; l; l = l->next) {
-        free_qtds(l->data);
-    }
-    usbhc_block_free(ep->dev->hc, ep->tail);
-    usbhc_block_free(ep->dev->hc, ep->head);
+    usbhc_queue_free(ep);
 }
 
 static UsbHcStatus ehci_address(UsbHcDevice *dev)
@@ -270,26 +251,9 @@ static void ehci_close(UsbHcDevice *dev)
 
 /* Transfers */
 
-static bool has_data(UsbHcTransfer *xfer, uint32_t i)
-{
-    return !usbhc_is_control(xfer) || (i > 0 && i < xfer->tds - 1);
-}
-
-/* 0 OUT, 1 IN, 2 SETUP */
-static uint32_t qtd_pid(UsbHcTransfer *xfer, uint32_t i)
-{
-    bool in = usbhc_is_in(xfer);
-
-    if (usbhc_is_control(xfer)) {
-        if (i == 0) {
-            return 2;
-        }
-        if (i == xfer->tds - 1) {
-            return in && xfer->length ? 0 : 1;
-        }
-    }
-    return in ? 1 : 0;
-}
+static const uint8_t pids[] = {
+    [USBHC_OUT] = 0, [USBHC_IN] = 1, [USBHC_SETUP] = 2,
+};
 
 static void write_qtd(UsbHcTransfer *xfer, uint32_t i, uint64_t after,
                       uint64_t buffer, uint32_t active)
@@ -302,7 +266,7 @@ static void write_qtd(UsbHcTransfer *xfer, uint32_t i, uint64_t after,
         last ? after : xfer->td[i + 1],
         last ? LINK_END : control ? xfer->td[xfer->tds - 1] : after,
         ((uint32_t)toggle << 31) | (size << 16) | (last ? 1 << 15 : 0) |
-        (3 << 10) | (qtd_pid(xfer, i) << 8) | active,
+        (3 << 10) | (pids[usbhc_td_token(xfer, i)] << 8) | active,
         start
     };
     unsigned page;
@@ -319,25 +283,13 @@ static void ehci_submit(UsbHcTransfer *xfer)
     uint64_t tail = empty_qtd(xfer->hc), at = xfer->buffer;
     uint32_t i;
 
-    usbhc_cut(xfer, is_periodic(ep) ? ep->mps : QTD_MAX,
-              usbhc_is_control(xfer) ? 2 : 0);
-    xfer->td[0] = ep->tail;
-    for (i = 1; i < xfer->tds; i++) {
-        xfer->td[i] = usbhc_block_alloc(xfer->hc);
-    }
+    usbhc_queue_append(xfer, is_periodic(ep) ? ep->mps : QTD_MAX, tail);
     for (i = 0; i < xfer->tds; i++) {
         write_qtd(xfer, i, tail, at, i ? TOKEN_ACTIVE : 0);
         at += xfer->td_length[i];
     }
-    ep->tail = tail;
     usbhc_put32(xfer->hc, xfer->td[0] + 8,
                 usbhc_get32(xfer->hc, xfer->td[0] + 8) | TOKEN_ACTIVE);
-}
-
-static void finish(UsbHcTransfer *xfer, UsbHcStatus status)
-{
-    usbhc_done(xfer, status, xfer->actual);
-    free_qtds(xfer);
 }
 
 static UsbHcStatus qtd_status(uint32_t token)
@@ -361,53 +313,33 @@ static bool harvest_qtd(UsbHcTransfer *xfer)
     if (token & TOKEN_ACTIVE) {
         return false;
     }
-    if (has_data(xfer, i)) {
+    if (usbhc_td_has_data(xfer, i)) {
         xfer->actual += xfer->td_length[i] - TOKEN_LEFT(token);
         is_short = TOKEN_LEFT(token) && usbhc_is_in(xfer);
     }
     if (qtd_status(token) != USBHC_OK) {
-        finish(xfer, qtd_status(token));
+        usbhc_queue_done(xfer, qtd_status(token));
         return false;
     }
     xfer->td_done = is_short && usbhc_is_control(xfer) ? xfer->tds - 1 : i + 1;
     if (xfer->td_done == xfer->tds ||
         (is_short && !usbhc_is_control(xfer))) {
-        finish(xfer, USBHC_OK);
+        usbhc_queue_done(xfer, USBHC_OK);
         return false;
     }
     return true;
 }
 
-static void harvest_endpoint(UsbHcEndpoint *ep)
-{
-    UsbHcTransfer *xfer;
-
-    do {
-        xfer = g_queue_peek_head(&ep->transfers);
-        while (xfer && !ep->halted && harvest_qtd(xfer)) {
-            continue;
-        }
-    } while (xfer && !ep->halted && xfer->status != USBHC_PENDING);
-}
-
 static void ehci_harvest(UsbHc *hc)
 {
-    GSList *d, *e;
-
-    for (d = hc->devices; d; d = d->next) {
-        for (e = ((UsbHcDevice *)d->data)->endpoints; e; e = e->next) {
-            harvest_endpoint(e->data);
-        }
-    }
+    usbhc_queues_harvest(hc, harvest_qtd);
 }
 
 /* Nobody may point at the qTDs of a transfer that is taken out. */
 static void relink(UsbHcTransfer *xfer)
 {
-    GList *l = g_queue_find(&xfer->ep->transfers, xfer);
-    UsbHcTransfer *before = l->prev ? l->prev->data : NULL;
-    UsbHcTransfer *after = l->next ? l->next->data : NULL;
-    uint64_t next = after ? after->td[0] : xfer->ep->tail;
+    UsbHcTransfer *before = usbhc_queue_before(xfer);
+    uint64_t next = usbhc_queue_behind(xfer);
     uint32_t i;
 
     if (!before) {
@@ -424,11 +356,10 @@ static void ehci_cancel(UsbHcTransfer *xfer)
     UsbHcEndpoint *ep = xfer->ep;
 
     pause_queue(ep);
-    harvest_endpoint(ep);
+    usbhc_queue_harvest(ep, harvest_qtd);
     if (xfer->status == USBHC_PENDING) {
         relink(xfer);
-        usbhc_done(xfer, USBHC_CANCELLED, xfer->actual);
-        free_qtds(xfer);
+        usbhc_queue_done(xfer, USBHC_CANCELLED);
         if (!ep->halted) {      /* else it stays so until it recovers */
             set_overlay(ep);
         }

@@ -9,7 +9,7 @@
  */
 
 #include "qemu/osdep.h"
-#include "usbhc.h"
+#include "usbhc-queue.h"
 #include "usbhc-ohci.h"
 
 #define TD_MAX          8192            /* two pages */
@@ -150,16 +150,6 @@ static void ohci_ep_open(UsbHcEndpoint *ep)
     usbhc_put32(hc, list + 12, ep->head);
 }
 
-static void free_tds(UsbHcTransfer *xfer)
-{
-    uint32_t i;
-
-    for (i = 0; i < xfer->tds; i++) {
-        usbhc_block_free(xfer->hc, xfer->td[i]);
-    }
-    xfer->tds = 0;
-}
-
 static void pause_queue(UsbHcEndpoint *ep)
 {
     usbhc_put32(ep->dev->hc, ep->head, ed_flags(ep) | ED_SKIP);
@@ -170,7 +160,6 @@ static void ohci_ep_close(UsbHcEndpoint *ep)
 {
     UsbHc *hc = ep->dev->hc;
     uint64_t at = list_of(ep);
-    GList *l;
 
     pause_queue(ep);
     while (usbhc_get32(hc, at + 12) != ep->head) {
@@ -178,11 +167,7 @@ static void ohci_ep_close(UsbHcEndpoint *ep)
         g_assert(at);
     }
     usbhc_put32(hc, at + 12, usbhc_get32(hc, ep->head + 12));
-    for (l = ep->transfers.head; l; l = l->next) {
-        free_tds(l->data);
-    }
-    usbhc_block_free(hc, ep->tail);
-    usbhc_block_free(hc, ep->head);
+    usbhc_queue_free(ep);
 }
 
 /* The descriptor of ep0 still has the default address. */
@@ -198,27 +183,6 @@ static void ohci_close(UsbHcDevice *dev)
 
 /* Transfers */
 
-static bool has_data(UsbHcTransfer *xfer, uint32_t i)
-{
-    return !usbhc_is_control(xfer) || (i > 0 && i < xfer->tds - 1);
-}
-
-/* 0 SETUP, 1 OUT, 2 IN */
-static uint32_t td_pid(UsbHcTransfer *xfer, uint32_t i)
-{
-    bool in = usbhc_is_in(xfer);
-
-    if (usbhc_is_control(xfer)) {
-        if (i == 0) {
-            return 0;
-        }
-        if (i == xfer->tds - 1) {
-            return in && xfer->length ? 1 : 2;
-        }
-    }
-    return in ? 2 : 1;
-}
-
 static void write_td(UsbHcTransfer *xfer, uint32_t i, uint64_t next,
                      uint64_t buffer)
 {
@@ -226,7 +190,8 @@ static void write_td(UsbHcTransfer *xfer, uint32_t i, uint64_t next,
     uint32_t size = control && i == 0 ? 8 : xfer->td_length[i];
     uint64_t start = control && i == 0 ? xfer->setup_buffer : buffer;
     uint32_t words[4] = {
-        TD_UNTOUCHED | TD_PID(td_pid(xfer, i)) | (last ? 0 : TD_NO_IRQ) |
+        TD_UNTOUCHED | TD_PID(usbhc_td_token(xfer, i)) |
+        (last ? 0 : TD_NO_IRQ) |
         (last || control ? TD_ROUND : 0) |
         (control ? TD_TOGGLE(last || (i & 1)) : 0),
         size ? start : 0, next, size ? start + size - 1 : 0
@@ -250,16 +215,11 @@ static void ohci_submit(UsbHcTransfer *xfer)
     uint64_t tail = empty_td(xfer->hc), at = xfer->buffer;
     uint32_t i;
 
-    usbhc_cut(xfer, TD_MAX, usbhc_is_control(xfer) ? 2 : 0);
-    xfer->td[0] = ep->tail;
-    for (i = 1; i < xfer->tds; i++) {
-        xfer->td[i] = usbhc_block_alloc(xfer->hc);
-    }
+    usbhc_queue_append(xfer, TD_MAX, tail);
     for (i = 0; i < xfer->tds; i++) {
         write_td(xfer, i, i + 1 < xfer->tds ? xfer->td[i + 1] : tail, at);
         at += xfer->td_length[i];
     }
-    ep->tail = tail;
     usbhc_put32(xfer->hc, ep->head + 4, tail);
     kick(ep);
 }
@@ -267,18 +227,10 @@ static void ohci_submit(UsbHcTransfer *xfer)
 /* The queue goes on at the oldest pending transfer, or it is empty. */
 static void set_head(UsbHcEndpoint *ep, uint32_t keep)
 {
-    UsbHcTransfer *first = g_queue_peek_head(&ep->transfers);
     uint32_t carry = usbhc_get32(ep->dev->hc, ep->head + 8) & keep;
 
-    usbhc_put32(ep->dev->hc, ep->head + 8,
-                (first ? first->td[first->td_done] : ep->tail) | carry);
+    usbhc_put32(ep->dev->hc, ep->head + 8, usbhc_queue_first(ep) | carry);
     kick(ep);
-}
-
-static void finish(UsbHcTransfer *xfer, UsbHcStatus status)
-{
-    usbhc_done(xfer, status, xfer->actual);
-    free_tds(xfer);
 }
 
 static UsbHcStatus td_status(uint32_t flags)
@@ -298,7 +250,7 @@ static UsbHcStatus td_status(uint32_t flags)
 /* An IN that ended early in one of several TDs: not an error for a guest. */
 static bool underrun(UsbHcTransfer *xfer)
 {
-    finish(xfer, USBHC_OK);
+    usbhc_queue_done(xfer, USBHC_OK);
     set_head(xfer->ep, ED_CARRY);
     return false;
 }
@@ -310,10 +262,11 @@ static bool harvest_td(UsbHcTransfer *xfer)
 
     usbhc_read32(xfer->hc, xfer->td[i], td, 4);
     if (TD_CODE(td[0]) == TD_CODE(TD_UNTOUCHED) ||
-        (TD_CODE(td[0]) == CC_OK && td[1] && td_pid(xfer, i) != 2)) {
+        (TD_CODE(td[0]) == CC_OK && td[1] &&
+         usbhc_td_token(xfer, i) != USBHC_IN)) {
         return false;           /* not begun, or an OUT with more to send */
     }
-    if (has_data(xfer, i)) {
+    if (usbhc_td_has_data(xfer, i)) {
         xfer->actual += td[1] ? xfer->td_length[i] - (td[3] + 1 - td[1])
                               : xfer->td_length[i];
     }
@@ -321,50 +274,30 @@ static bool harvest_td(UsbHcTransfer *xfer)
         return underrun(xfer);
     }
     if (td_status(td[0]) != USBHC_OK) {
-        finish(xfer, td_status(td[0]));
+        usbhc_queue_done(xfer, td_status(td[0]));
         return false;
     }
     if (++xfer->td_done == xfer->tds) {
-        finish(xfer, USBHC_OK);
+        usbhc_queue_done(xfer, USBHC_OK);
         return false;
     }
     return true;
 }
 
-static void harvest_endpoint(UsbHcEndpoint *ep)
-{
-    UsbHcTransfer *xfer;
-
-    do {
-        xfer = g_queue_peek_head(&ep->transfers);
-        while (xfer && !ep->halted && harvest_td(xfer)) {
-            continue;
-        }
-    } while (xfer && !ep->halted && xfer->status != USBHC_PENDING);
-}
-
 static void ohci_harvest(UsbHc *hc)
 {
-    GSList *d, *e;
-
     ohci_write(hc, HC_INTR_STATUS, INTR_WDH);
-    for (d = hc->devices; d; d = d->next) {
-        for (e = ((UsbHcDevice *)d->data)->endpoints; e; e = e->next) {
-            harvest_endpoint(e->data);
-        }
-    }
+    usbhc_queues_harvest(hc, harvest_td);
 }
 
 /* Nobody may point at the TDs of a transfer that is taken out. */
 static void relink(UsbHcTransfer *xfer)
 {
-    GList *l = g_queue_find(&xfer->ep->transfers, xfer);
-    UsbHcTransfer *before = l->prev ? l->prev->data : NULL;
-    UsbHcTransfer *after = l->next ? l->next->data : NULL;
+    UsbHcTransfer *before = usbhc_queue_before(xfer);
 
     if (before) {
         usbhc_put32(xfer->hc, before->td[before->tds - 1] + 8,
-                    after ? after->td[0] : xfer->ep->tail);
+                    usbhc_queue_behind(xfer));
     }
 }
 
@@ -373,11 +306,10 @@ static void ohci_cancel(UsbHcTransfer *xfer)
     UsbHcEndpoint *ep = xfer->ep;
 
     pause_queue(ep);
-    harvest_endpoint(ep);
+    usbhc_queue_harvest(ep, harvest_td);
     if (xfer->status == USBHC_PENDING) {
         relink(xfer);
-        usbhc_done(xfer, USBHC_CANCELLED, xfer->actual);
-        free_tds(xfer);
+        usbhc_queue_done(xfer, USBHC_CANCELLED);
         set_head(ep, ED_CARRY);
     }
     usbhc_put32(ep->dev->hc, ep->head, ed_flags(ep));

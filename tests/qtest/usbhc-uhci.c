@@ -10,7 +10,7 @@
 
 #include "qemu/osdep.h"
 #include "hw/usb/uhci-regs.h"
-#include "usbhc.h"
+#include "usbhc-queue.h"
 
 #define FRAMES          1024
 #define LINK_END        1
@@ -153,16 +153,6 @@ static void uhci_ep_open(UsbHcEndpoint *ep)
     uhci_link(ep);
 }
 
-static void free_tds(UsbHcTransfer *xfer)
-{
-    uint32_t i;
-
-    for (i = 0; i < xfer->tds; i++) {
-        usbhc_block_free(xfer->hc, xfer->td[i]);
-    }
-    xfer->tds = 0;
-}
-
 /*
  * Out of the schedule, and a frame for the controller to leave the queue.
  * QEMU's notices after 32 frames only, which a test may want (@linger).
@@ -177,14 +167,8 @@ static void pause_queue(UsbHcEndpoint *ep)
 
 static void uhci_ep_close(UsbHcEndpoint *ep)
 {
-    GList *l;
-
     pause_queue(ep);
-    for (l = ep->transfers.head; l; l = l->next) {
-        free_tds(l->data);
-    }
-    usbhc_block_free(ep->dev->hc, ep->tail);
-    usbhc_block_free(ep->dev->hc, ep->head);
+    usbhc_queue_free(ep);
 }
 
 static UsbHcStatus uhci_address(UsbHcDevice *dev)
@@ -198,25 +182,9 @@ static void uhci_close(UsbHcDevice *dev)
 
 /* Transfers */
 
-static uint32_t td_pid(UsbHcTransfer *xfer, uint32_t i)
-{
-    bool in = usbhc_is_in(xfer);
-
-    if (usbhc_is_control(xfer)) {
-        if (i == 0) {
-            return PID_SETUP;
-        }
-        if (i == xfer->tds - 1) {
-            return in && xfer->length ? PID_OUT : PID_IN;
-        }
-    }
-    return in ? PID_IN : PID_OUT;
-}
-
-static bool has_data(UsbHcTransfer *xfer, uint32_t i)
-{
-    return !usbhc_is_control(xfer) || (i > 0 && i < xfer->tds - 1);
-}
+static const uint8_t pids[] = {
+    [USBHC_SETUP] = PID_SETUP, [USBHC_OUT] = PID_OUT, [USBHC_IN] = PID_IN,
+};
 
 static void write_td(UsbHcTransfer *xfer, uint32_t i, uint64_t next,
                      uint64_t buffer, uint32_t active)
@@ -230,9 +198,10 @@ static void write_td(UsbHcTransfer *xfer, uint32_t i, uint64_t next,
         next | LINK_DEPTH,
         active | CTRL_ERRORS |
         (ep->dev->speed == USBHC_LOW ? CTRL_LOW : 0) |
-        (has_data(xfer, i) && usbhc_is_in(xfer) && !last ? TD_CTRL_SPD : 0) |
+        (usbhc_td_has_data(xfer, i) && usbhc_is_in(xfer) && !last
+         ? TD_CTRL_SPD : 0) |
         (last ? TD_CTRL_IOC : 0),
-        td_pid(xfer, i) | (ep->dev->address << 8) |
+        pids[usbhc_td_token(xfer, i)] | (ep->dev->address << 8) |
         ((ep->address & 15) << 15) | (toggle << 19) |
         (((size - 1) & 0x7ff) << 21),
         setup ? xfer->setup_buffer : buffer
@@ -248,17 +217,12 @@ static void uhci_submit(UsbHcTransfer *xfer)
     uint64_t tail = empty_td(xfer->hc), at = xfer->buffer;
     uint32_t i;
 
-    usbhc_cut(xfer, ep->mps, usbhc_is_control(xfer) ? 2 : 0);
-    xfer->td[0] = ep->tail;
-    for (i = 1; i < xfer->tds; i++) {
-        xfer->td[i] = usbhc_block_alloc(xfer->hc);
-    }
+    usbhc_queue_append(xfer, ep->mps, tail);
     for (i = 0; i < xfer->tds; i++) {
         write_td(xfer, i, i + 1 < xfer->tds ? xfer->td[i + 1] : tail, at,
                  i ? TD_CTRL_ACTIVE : 0);
         at += xfer->td_length[i];
     }
-    ep->tail = tail;
     usbhc_put32(xfer->hc, xfer->td[0] + 4,
                 usbhc_get32(xfer->hc, xfer->td[0] + 4) | TD_CTRL_ACTIVE);
 }
@@ -266,10 +230,7 @@ static void uhci_submit(UsbHcTransfer *xfer)
 /* The queue goes on at the oldest pending transfer, or at the empty TD. */
 static void set_element(UsbHcEndpoint *ep)
 {
-    UsbHcTransfer *first = g_queue_peek_head(&ep->transfers);
-
-    usbhc_put32(ep->dev->hc, ep->head + 4,
-                first ? first->td[first->td_done] : ep->tail);
+    usbhc_put32(ep->dev->hc, ep->head + 4, usbhc_queue_first(ep));
 }
 
 static void finish(UsbHcTransfer *xfer, UsbHcStatus status)
@@ -278,8 +239,7 @@ static void finish(UsbHcTransfer *xfer, UsbHcStatus status)
     uint32_t last = xfer->tds - 1;
     bool whole = xfer->td_done > last;
 
-    usbhc_done(xfer, status, xfer->actual);
-    free_tds(xfer);
+    usbhc_queue_done(xfer, status);
     if (ep->halted) {
         usbhc_put32(ep->dev->hc, ep->head + 4, LINK_END);
     } else if (!whole) {
@@ -326,7 +286,7 @@ static bool harvest_td(UsbHcTransfer *xfer)
     }
     got = (td[1] + 1) & 0x7ff;
     xfer->td_done++;
-    if (has_data(xfer, i)) {
+    if (usbhc_td_has_data(xfer, i)) {
         xfer->actual += got;
         if (usbhc_is_in(xfer) && got < xfer->td_length[i] &&
             i < xfer->tds - 1) {
@@ -341,39 +301,19 @@ static bool harvest_td(UsbHcTransfer *xfer)
     return true;
 }
 
-static void harvest_endpoint(UsbHcEndpoint *ep)
-{
-    UsbHcTransfer *xfer;
-
-    do {
-        xfer = g_queue_peek_head(&ep->transfers);
-        while (xfer && !ep->halted && harvest_td(xfer)) {
-            continue;
-        }
-    } while (xfer && !ep->halted && xfer->status != USBHC_PENDING);
-}
-
 static void uhci_harvest(UsbHc *hc)
 {
-    GSList *d, *e;
-
-    for (d = hc->devices; d; d = d->next) {
-        for (e = ((UsbHcDevice *)d->data)->endpoints; e; e = e->next) {
-            harvest_endpoint(e->data);
-        }
-    }
+    usbhc_queues_harvest(hc, harvest_td);
 }
 
 /* Nobody may point at the TDs of a transfer that is taken out. */
 static void relink(UsbHcTransfer *xfer)
 {
-    GList *l = g_queue_find(&xfer->ep->transfers, xfer);
-    UsbHcTransfer *before = l->prev ? l->prev->data : NULL;
-    UsbHcTransfer *after = l->next ? l->next->data : NULL;
-    uint64_t next = after ? after->td[0] : xfer->ep->tail;
+    UsbHcTransfer *before = usbhc_queue_before(xfer);
 
     if (before) {
-        usbhc_put32(xfer->hc, before->td[before->tds - 1], next | LINK_DEPTH);
+        usbhc_put32(xfer->hc, before->td[before->tds - 1],
+                    usbhc_queue_behind(xfer) | LINK_DEPTH);
     }
 }
 
@@ -382,11 +322,10 @@ static void uhci_cancel(UsbHcTransfer *xfer)
     UsbHcEndpoint *ep = xfer->ep;
 
     pause_queue(ep);
-    harvest_endpoint(ep);
+    usbhc_queue_harvest(ep, harvest_td);
     if (xfer->status == USBHC_PENDING) {
         relink(xfer);
-        usbhc_done(xfer, USBHC_CANCELLED, xfer->actual);
-        free_tds(xfer);
+        usbhc_queue_done(xfer, USBHC_CANCELLED);
         set_element(ep);
     }
     uhci_link(ep);
