@@ -257,10 +257,5 @@ static void guest_writes_anything(const void *drv)
 
 void usb_remote_fuzz_guest_add(void)
 {
-    size_t i;
-
-    for (i = 0; i < G_N_ELEMENTS(rig_drivers); i++) {
-        rig_add(rig_drivers[i], "guest-writes-anything",
-                guest_writes_anything);
-    }
+    rig_add_all(fuzzer.name, guest_writes_anything);
 }

@@ -523,9 +523,5 @@ static void peer_sends_anything(const void *drv)
 
 void usb_remote_fuzz_peer_add(void)
 {
-    size_t i;
-
-    for (i = 0; i < G_N_ELEMENTS(rig_drivers); i++) {
-        rig_add(rig_drivers[i], "peer-sends-anything", peer_sends_anything);
-    }
+    rig_add_all(fuzzer.name, peer_sends_anything);
 }

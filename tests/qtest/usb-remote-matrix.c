@@ -244,8 +244,8 @@ static void depth_of(Rig *rig, UsbHcEndpoint *ep, unsigned n)
 
     shuffle(order, n);
     queue(ep, xfer, n);
-    for (i = 0; rig->drv->pipelined && i < n; i++) {
-        m[i] = rig_submit(rig, ep->address);
+    if (rig->drv->pipelined) {
+        rig_submits(rig, m, n, ep->address);
     }
     for (i = 0; i < n; i++) {
         if (rig->drv->pipelined) {
@@ -282,9 +282,7 @@ static unsigned stall_one(Rig *rig, UsbHcEndpoint *ep, PeerMessage **m)
 {
     unsigned ahead = rig->drv->pipelined ? QUEUED : 1, i;
 
-    for (i = 0; i < ahead; i++) {
-        m[i] = rig_submit(rig, ep->address);
-    }
+    rig_submits(rig, m, ahead, ep->address);
     for (i = 0; i < VICTIM; i++) {
         answer(rig, ep, m[i], i);
         if (ahead == 1) {

@@ -438,6 +438,15 @@ PeerMessage *rig_submit(Rig *rig, uint8_t endpoint)
     return m;
 }
 
+void rig_submits(Rig *rig, PeerMessage **m, unsigned n, uint8_t endpoint)
+{
+    unsigned i;
+
+    for (i = 0; i < n; i++) {
+        m[i] = rig_submit(rig, endpoint);
+    }
+}
+
 unsigned rig_setting(const char *name, unsigned otherwise)
 {
     const char *text = getenv(name);
@@ -672,4 +681,13 @@ void rig_add(const UsbHcDriver *drv, const char *what, GTestDataFunc fn)
                                             what);
 
     qtest_add_data_func(path, drv, fn);
+}
+
+void rig_add_all(const char *what, GTestDataFunc fn)
+{
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(rig_drivers); i++) {
+        rig_add(rig_drivers[i], what, fn);
+    }
 }

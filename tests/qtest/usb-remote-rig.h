@@ -83,6 +83,8 @@ size_t rig_rss(Rig *rig);                   /* bytes */
 
 /* The next SUBMIT of that endpoint */
 PeerMessage *rig_submit(Rig *rig, uint8_t endpoint);
+/* And the next @n of them, which have all arrived before one is answered */
+void rig_submits(Rig *rig, PeerMessage **m, unsigned n, uint8_t endpoint);
 void rig_remove_dir(const char *path);
 /* QTEST_SEED, or always the same without it: make check is no lottery. */
 uint32_t rig_seed(void);
@@ -131,6 +133,8 @@ void rig_land(Rig *rig, RigFlight *f);
 
 /* A case for one controller: /usb-remote/NAME/WHAT */
 void rig_add(const UsbHcDriver *drv, const char *what, GTestDataFunc fn);
+/* And for each of the controllers */
+void rig_add_all(const char *what, GTestDataFunc fn);
 /* For each of the drivers in turn */
 extern const UsbHcDriver *const rig_drivers[4];
 

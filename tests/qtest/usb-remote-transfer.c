@@ -531,15 +531,6 @@ static void idle_endpoints_stop_nobody(const void *opaque)
 
 #define DEPTH   8
 
-static void collect(Rig *rig, PeerMessage **m, unsigned n, uint8_t endpoint)
-{
-    unsigned i;
-
-    for (i = 0; i < n; i++) {
-        m[i] = rig_submit(rig, endpoint);
-    }
-}
-
 static void out_of_order_in(const void *opaque)
 {
     Rig *rig = rig_new_plugged(opaque);
@@ -555,7 +546,7 @@ static void out_of_order_in(const void *opaque)
     for (i = 0; i < DEPTH; i++) {
         xfer[i] = usbhc_submit(rig->bulk_in, NULL, mps);
     }
-    collect(rig, m, DEPTH, PEER_BULK_IN);
+    rig_submits(rig, m, DEPTH, PEER_BULK_IN);
     for (i = 0; i < DEPTH; i++) {
         peer_answer_ok(rig->peer, m[order[i]], data + order[i] * mps, mps);
         rig_step(rig);
@@ -583,7 +574,7 @@ static void out_of_order_out(const void *opaque)
     for (i = 0; i < DEPTH; i++) {
         xfer[i] = usbhc_submit(rig->bulk_out, data + i * mps, mps);
     }
-    collect(rig, m, DEPTH, PEER_BULK_OUT);
+    rig_submits(rig, m, DEPTH, PEER_BULK_OUT);
     for (i = 0; i < DEPTH; i++) {
         g_assert_cmpmem(peer_submit_data(m[i]), mps, data + i * mps, mps);
     }
@@ -606,13 +597,13 @@ static void nak_takes_later_writes_back(const void *opaque)
     UsbHcTransfer *b = usbhc_submit(rig->bulk_out, "then", 4);
     PeerMessage *m[2], *cancel;
 
-    collect(rig, m, 2, PEER_BULK_OUT);
+    rig_submits(rig, m, 2, PEER_BULK_OUT);
     peer_answer(rig->peer, m[0], USB_REMOTE_STATUS_NAK);
     cancel = peer_expect(rig->peer, USB_REMOTE_MSG_CANCEL);
     g_assert_cmpint(cancel->head.id, ==, m[1]->head.id);
     peer_message_free(cancel);
     peer_message_free(m[1]);
-    collect(rig, m, 2, PEER_BULK_OUT);
+    rig_submits(rig, m, 2, PEER_BULK_OUT);
     g_assert_cmpmem(peer_submit_data(m[0]), peer_submit_length(m[0]),
                     "first", 5);
     g_assert_cmpmem(peer_submit_data(m[1]), peer_submit_length(m[1]),
@@ -656,7 +647,7 @@ static void a_stall_in_the_middle(const void *opaque)
     for (i = 0; i < DEPTH; i++) {
         xfer[i] = usbhc_submit(rig->bulk_in, NULL, mps);
     }
-    collect(rig, m, DEPTH, PEER_BULK_IN);
+    rig_submits(rig, m, DEPTH, PEER_BULK_IN);
     for (i = 0; i < 3; i++) {
         peer_answer_ok(rig->peer, m[i], data, mps);
     }
