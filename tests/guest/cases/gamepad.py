@@ -43,7 +43,7 @@ def plays_and_rumbles(lab, bus):
     path = guest.wait_open()
     gamepad.signal(signal.SIGUSR1)
     sent = gamepad.during(lambda: wait_until(
-        lambda: reports(log), 20, lambda: "the gamepad's turn did not end"))
+        lambda: reports(log), 60, lambda: "the gamepad's turn did not end"))
     guest.wait_states(sent)
     check_effects(lab, gamepad, path)
 

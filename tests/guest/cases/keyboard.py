@@ -48,7 +48,7 @@ def check_text(lab, keyboard):
     console = lab.vm.agent.start(READ_CONSOLE)
     console.wait_line("^open$", 10)
     keyboard.signal(signal.SIGUSR1)
-    keyboard.during(lambda: console.wait_end(20))
+    keyboard.during(lambda: console.wait_end(60))
     seen = base64.b64decode("".join(console.lines[1:])).decode()
     if seen != TEXT:
         raise Failure(f"the keyboard typed {TEXT!r}, the guest's console "

@@ -32,12 +32,18 @@ class Controls:
         """Wait until the guest has the device, and we read it; its node."""
         return self._job.wait_line("^open (.*)", timeout).group(1)
 
-    def wait_states(self, sent, timeout=20):
+    def wait_states(self, sent, timeout=60):
         """Wait for as many as were @sent; they must be the same."""
-        self._agent.wait(
-            lambda: len(self.states) >= len(sent), timeout,
-            lambda: f"{len(self.states)} of {len(sent)} reports reached the "
-            f"guest's input layer within {timeout} s", self._job)
+        try:
+            self._agent.wait(
+                lambda: len(self.states) >= len(sent), timeout,
+                lambda: f"{len(self.states)} of {len(sent)} reports reached "
+                f"the guest's input layer within {timeout} s", self._job)
+        finally:
+            self._compare(sent)
+
+    def _compare(self, sent):
+        """A wrong report says more than a missing one."""
         for number, (want, have) in enumerate(zip(sent, self.states), 1):
             if want != have:
                 raise Failure(f"report {number}: the device sent {want}, "

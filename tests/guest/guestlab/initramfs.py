@@ -26,6 +26,7 @@ PROGRAMS = {
     "bin/evread": ["evread.c"],
     "bin/ioctl": ["ioctl.c"],
     "bin/rumble": ["rumble.c"],
+    "bin/tmc": ["tmc.c"],
     "bin/urbs": ["urbs.c"],
     "bin/usbtest": ["usbtest.c"],
 }
