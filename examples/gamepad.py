@@ -50,16 +50,7 @@ class Gamepad(Device):
 
     @classmethod
     def add_options(cls, parser):
-        parser.add_argument("--rate", type=cli.number(0.01, 1e4, float),
-                            default=100, metavar="HZ",
-                            help="reports a second, at most (100)")
-        parser.add_argument("--turns", type=cli.number(0, 1e9), default=0,
-                            metavar="N", help="then stay idle (0: never)")
-        parser.add_argument("--idle", action="store_true",
-                            help="move on SIGUSR1 only")
-        parser.add_argument("--report-log", type=cli.log_file,
-                            metavar="FILE", help="append 'X Y Z RZ BUTTONS' "
-                            "for each report sent")
+        cli.motion_options(parser, "X Y Z RZ BUTTONS")
 
     def configurations(self, speed):
         interrupt = TransferType.INTERRUPT

@@ -32,14 +32,7 @@ class Mouse(Device):
     def add_options(cls, parser):
         parser.add_argument("--radius", type=cli.number(1, 7000), default=100,
                             metavar="N", help="in counts (100)")
-        parser.add_argument("--rate", type=cli.number(0.01, 1e4, float),
-                            default=100, metavar="HZ",
-                            help="reports a second, at most (100)")
-        parser.add_argument("--turns", type=cli.number(0, 1e9), default=0,
-                            metavar="N", help="then stay idle (0: never)")
-        parser.add_argument("--idle", action="store_true", help="stay idle")
-        parser.add_argument("--report-log", type=cli.log_file, metavar="FILE",
-                            help="append 'dx dy' for each report sent")
+        cli.motion_options(parser, "dx dy", idle="stay idle")
 
     def configurations(self, speed):
         interval = {Speed.FULL: 10, Speed.HIGH: 4}      # 10 ms and 1 ms

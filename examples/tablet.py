@@ -73,16 +73,7 @@ class Tablet(Device):
         parser.add_argument("--positions", type=position_file,
                             default=CIRCLE, metavar="FILE",
                             help="where the pointer goes (a circle)")
-        parser.add_argument("--rate", type=cli.number(0.01, 1e4, float),
-                            default=100, metavar="HZ",
-                            help="positions a second, at most (100)")
-        parser.add_argument("--turns", type=cli.number(0, 1e9), default=0,
-                            metavar="N", help="then stay there (0: never)")
-        parser.add_argument("--idle", action="store_true",
-                            help="move on SIGUSR1 only")
-        parser.add_argument("--report-log", type=cli.log_file,
-                            metavar="FILE", help="append 'X Y BUTTONS' for "
-                            "each position sent")
+        cli.motion_options(parser, "X Y BUTTONS", "position", "stay there")
 
     def configurations(self, speed):
         pointer = Endpoint(0x81, TransferType.INTERRUPT, 8, period_ms=4)

@@ -254,6 +254,25 @@ class Program:
         return 0
 
 
+def motion_options(parser: argparse.ArgumentParser, columns: str,
+                   unit: str = "report", rest: str = "stay idle",
+                   idle: str = "move on SIGUSR1 only") -> None:
+    """
+    Add the options of a device that moves in turns.
+
+    --rate HZ, --turns N, --idle, --report-log FILE.  @unit is what it sends
+    at that rate, with @columns of the log; @rest is what it does after its
+    turns, and @idle instead of them.
+    """
+    parser.add_argument("--rate", type=number(0.01, 1e4, float), default=100,
+                        metavar="HZ", help=f"{unit}s a second, at most (100)")
+    parser.add_argument("--turns", type=number(0, 1e9), default=0,
+                        metavar="N", help=f"then {rest} (0: never)")
+    parser.add_argument("--idle", action="store_true", help=idle)
+    parser.add_argument("--report-log", type=log_file, metavar="FILE",
+                        help=f"append '{columns}' for each {unit} sent")
+
+
 def plain(err: Exception) -> str:
     """An error on one line, without Python's number."""
     if isinstance(err, OSError) and err.strerror:
