@@ -4,7 +4,10 @@
 import argparse
 import importlib.util
 import os
+import shutil
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -39,6 +42,15 @@ def load_example(name):
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def c_examples(case):
+    """Build examples/c in a folder for the tests of the class @case."""
+    folder = Path(tempfile.mkdtemp(prefix="usb-remote-"))
+    case.addClassCleanup(shutil.rmtree, folder)
+    subprocess.run(["make", "-s", "-C", ROOT / "examples/c",
+                    f"BUILD={folder}"], check=True, stdout=subprocess.DEVNULL)
+    return folder
 
 
 def options_of(kind, *arguments):

@@ -5,11 +5,9 @@ import errno
 import os
 import shutil
 import subprocess
-import tempfile
 import unittest
-from pathlib import Path
 
-from support import ROOT
+from support import ROOT, c_examples
 from libusbremote import call
 from libusbremote_device import (BULK_IN, BULK_OUT, CDevice, c_info)
 
@@ -384,11 +382,7 @@ class Examples(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.folder = Path(tempfile.mkdtemp(prefix="usb-remote-"))
-        cls.addClassCleanup(shutil.rmtree, cls.folder)
-        subprocess.run(["make", "-s", "-C", ROOT / "examples/c",
-                        f"BUILD={cls.folder}"], check=True,
-                       stdout=subprocess.DEVNULL)
+        cls.folder = c_examples(cls)
 
     def run_wrong(self, program, *arguments):
         """What a command that cannot work says."""

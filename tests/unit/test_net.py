@@ -5,7 +5,7 @@ import struct
 import unittest
 from ipaddress import IPv4Interface
 
-from support import ROOT                                # noqa: F401
+import support  # noqa: F401
 
 from usbremote import net
 

@@ -2,16 +2,13 @@
 """Devices in C and in Python that have to look the same to the guest."""
 
 import os
-import shutil
 import socket
 import struct
 import subprocess
 import sys
-import tempfile
 import unittest
-from pathlib import Path
 
-from support import ROOT, SocketQemu
+from support import ROOT, SocketQemu, c_examples
 
 from usbremote._proto import Speed, Status, TransferType
 from usbremote.codec import Attach, Complete
@@ -135,11 +132,7 @@ class Guest:
 class Twins(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = Path(tempfile.mkdtemp(prefix="usb-remote-"))
-        cls.addClassCleanup(shutil.rmtree, cls.folder)
-        subprocess.run(["make", "-s", "-C", ROOT / "examples/c",
-                        f"BUILD={cls.folder}"], check=True,
-                       stdout=subprocess.DEVNULL)
+        cls.folder = c_examples(cls)
 
     def guest(self, command):
         """Start a device and plug it in."""
