@@ -292,6 +292,25 @@ static void in_stream_survives_a_cancel(const void *opaque)
     rig_free(rig);
 }
 
+/* The guest takes a transfer back, and makes the same again. */
+static UsbHcTransfer *come_back(Rig *rig, UsbHcTransfer *xfer,
+                                unsigned frames)
+{
+    usbhc_cancel(xfer);
+    usbhc_transfer_free(xfer);
+    rig_run(rig, frames);
+    return usbhc_submit(rig->bulk_in, NULL, 64);
+}
+
+/* The peer was never told, and its answer is for the transfer of now. */
+static void expect_answer(Rig *rig, PeerMessage *m, UsbHcTransfer *xfer)
+{
+    g_assert_cmpint(rig->peer->cancels, ==, 0);
+    peer_answer_ok(rig->peer, m, "hello", 5);
+    g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_SHORT);
+    usbhc_transfer_free(xfer);
+}
+
 /* The one that came back in time is not taken from it. */
 static void in_that_came_back_is_left_alone(const void *opaque)
 {
@@ -299,14 +318,9 @@ static void in_that_came_back_is_left_alone(const void *opaque)
     UsbHcTransfer *xfer = usbhc_submit(rig->bulk_in, NULL, 64);
     PeerMessage *m = rig_submit(rig, PEER_BULK_IN);
 
-    usbhc_cancel(xfer);
-    usbhc_transfer_free(xfer);
-    xfer = usbhc_submit(rig->bulk_in, NULL, 64);
+    xfer = come_back(rig, xfer, 0);
     rig_run(rig, 150);
-    g_assert_cmpint(rig->peer->cancels, ==, 0);
-    peer_answer_ok(rig->peer, m, "hello", 5);
-    g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_SHORT);
-    usbhc_transfer_free(xfer);
+    expect_answer(rig, m, xfer);
     rig_free(rig);
 }
 
@@ -317,20 +331,11 @@ static void second_cancel_has_its_own_grace(const void *opaque)
     UsbHcTransfer *xfer = usbhc_submit(rig->bulk_in, NULL, 64);
     PeerMessage *m = rig_submit(rig, PEER_BULK_IN);
 
-    usbhc_cancel(xfer);
-    usbhc_transfer_free(xfer);
-    rig_run(rig, 50);
-    xfer = usbhc_submit(rig->bulk_in, NULL, 64);
+    xfer = come_back(rig, xfer, 50);
     rig_run(rig, 5);
-    usbhc_cancel(xfer);
-    usbhc_transfer_free(xfer);
-    rig_run(rig, 70);
-    xfer = usbhc_submit(rig->bulk_in, NULL, 64);
+    xfer = come_back(rig, xfer, 70);
     rig_run(rig, 5);
-    g_assert_cmpint(rig->peer->cancels, ==, 0);
-    peer_answer_ok(rig->peer, m, "hello", 5);
-    g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_SHORT);
-    usbhc_transfer_free(xfer);
+    expect_answer(rig, m, xfer);
     rig_free(rig);
 }
 

@@ -17,20 +17,13 @@ typedef struct Window {
 /* Plugged, with a peer that announces @w. */
 static Rig *rig_window(const UsbHcDriver *drv, const Window *w)
 {
-    Rig *rig = rig_new(drv, NULL);
     UsbRemoteHello m = peer_hello();
-    UsbRemoteHead h = { .type = USB_REMOTE_MSG_HELLO, .length = sizeof(m) };
 
     usb_remote_put32(m.max_payload, w->max_payload);
     usb_remote_put32(m.max_requests, w->max_requests);
     usb_remote_put32(m.max_per_endpoint, w->max_per_endpoint);
     usb_remote_put32(m.max_bytes, w->max_bytes);
-    peer_connect(rig->peer, rig->path);
-    peer_send_preamble(rig->peer, USB_REMOTE_MAJOR, USB_REMOTE_MINOR);
-    peer_send_head(rig->peer, &h, &m, sizeof(m), NULL, 0);
-    peer_expect_free(rig->peer, USB_REMOTE_MSG_HELLO);
-    rig_plug(rig);
-    return rig;
+    return rig_new_with_hello(drv, &m);
 }
 
 static unsigned submits(Rig *rig)

@@ -108,6 +108,18 @@ Rig *rig_new_peer(const UsbHcDriver *drv)
     return rig;
 }
 
+Rig *rig_new_with_hello(const UsbHcDriver *drv, const UsbRemoteHello *hello)
+{
+    Rig *rig = rig_new(drv, NULL);
+
+    peer_connect(rig->peer, rig->path);
+    peer_send_preamble(rig->peer, USB_REMOTE_MAJOR, USB_REMOTE_MINOR);
+    peer_send(rig->peer, USB_REMOTE_MSG_HELLO, hello, sizeof(*hello));
+    peer_expect_free(rig->peer, USB_REMOTE_MSG_HELLO);
+    rig_plug(rig);
+    return rig;
+}
+
 Rig *rig_new_plugged(const UsbHcDriver *drv)
 {
     Rig *rig = rig_new_peer(drv);
@@ -609,6 +621,22 @@ void rig_in(Rig *rig, UsbHcEndpoint *ep, uint32_t size, uint32_t given)
     g_assert_cmpint(xfer->actual, ==, given);
     g_assert_cmpmem(xfer->data, given, data, given);
     usbhc_transfer_free(xfer);
+}
+
+void rig_control_with_table(Rig *rig, const uint8_t *setup,
+                            const UsbRemoteEndpoint *table, int count)
+{
+    UsbHcTransfer *xfer;
+    PeerMessage *m;
+
+    rig->peer->auto_control = false;
+    xfer = usbhc_submit_control(rig->dev, setup, NULL);
+    m = rig_submit(rig, 0);
+    peer_send_complete(rig->peer, &m->head, 0, NULL, 0, table, count);
+    peer_message_free(m);
+    g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_OK);
+    usbhc_transfer_free(xfer);
+    rig->peer->auto_control = true;
 }
 
 const RigFault rig_faults[RIG_FAULTS] = {

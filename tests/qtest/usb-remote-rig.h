@@ -45,6 +45,8 @@ Rig *rig_new(const UsbHcDriver *drv, const char *options);
 Rig *rig_new_peer(const UsbHcDriver *drv);
 /* Plugged, addressed, configured, endpoints open. */
 Rig *rig_new_plugged(const UsbHcDriver *drv);
+/* The same, with a peer that says @hello */
+Rig *rig_new_with_hello(const UsbHcDriver *drv, const UsbRemoteHello *hello);
 /* QEMU must have survived, and have had nothing to complain about. */
 void rig_free(Rig *rig);
 
@@ -105,6 +107,9 @@ void rig_control_write(Rig *rig, uint16_t length);
 void rig_control_read(Rig *rig, uint16_t length, uint16_t given);
 void rig_out(Rig *rig, UsbHcEndpoint *ep, uint32_t size);
 void rig_in(Rig *rig, UsbHcEndpoint *ep, uint32_t size, uint32_t given);
+/* A request to endpoint 0 whose answer has an endpoint table */
+void rig_control_with_table(Rig *rig, const uint8_t *setup,
+                            const UsbRemoteEndpoint *table, int count);
 
 /* Each status that is an error, and what a guest sees of it */
 #define RIG_FAULTS      5

@@ -799,7 +799,7 @@ static void types_change_in_flight(const void *opaque)
     Rig *rig = rig_new_plugged(opaque);
     UsbHcEndpoint *eps[] = { rig->bulk_in, rig->int_in, rig->bulk_out,
                              rig->int_out };
-    UsbHcTransfer *xfer[G_N_ELEMENTS(eps)], *set;
+    UsbHcTransfer *xfer[G_N_ELEMENTS(eps)];
     PeerMessage *old[G_N_ELEMENTS(eps)], *m;
     size_t i;
 
@@ -808,15 +808,7 @@ static void types_change_in_flight(const void *opaque)
         xfer[i] = usbhc_submit(eps[i], "data", 4);
         old[i] = rig_submit(rig, eps[i]->address);
     }
-    rig->peer->auto_control = false;
-    set = usbhc_submit_control(rig->dev, setup, NULL);
-    m = rig_submit(rig, 0);
-    peer_send_complete(rig->peer, &m->head, 0, NULL, 0, table,
-                       G_N_ELEMENTS(table));
-    peer_message_free(m);
-    g_assert_cmpint(usbhc_wait(set), ==, USBHC_OK);
-    usbhc_transfer_free(set);
-    rig->peer->auto_control = true;
+    rig_control_with_table(rig, setup, table, G_N_ELEMENTS(table));
     for (i = 0; i < G_N_ELEMENTS(eps); i++) {
         peer_expect_free(rig->peer, USB_REMOTE_MSG_CANCEL);
     }

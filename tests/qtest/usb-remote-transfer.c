@@ -152,16 +152,12 @@ static void control_over_4096_stalls(const void *opaque)
 
 static void control_over_the_peers_limit_stalls(const void *opaque)
 {
-    Rig *rig = rig_new(opaque, NULL);
     UsbRemoteHello hello = peer_hello();
     unsigned before;
+    Rig *rig;
 
-    peer_connect(rig->peer, rig->path);
-    peer_send_preamble(rig->peer, USB_REMOTE_MAJOR, USB_REMOTE_MINOR);
     usb_remote_put32(hello.max_control, 256);
-    peer_send(rig->peer, USB_REMOTE_MSG_HELLO, &hello, sizeof(hello));
-    peer_expect_free(rig->peer, USB_REMOTE_MSG_HELLO);
-    rig_plug(rig);
+    rig = rig_new_with_hello(opaque, &hello);
     before = rig->peer->submits;
     g_assert_cmpint(usbhc_control(rig->dev, 0xc0, 1, 0, 0, NULL, 257, NULL),
                     ==, USBHC_STALL);
@@ -230,16 +226,10 @@ static void bulk_in_short(const void *opaque)
 
 static Rig *rig_with_smallest_payload(const UsbHcDriver *drv)
 {
-    Rig *rig = rig_new(drv, NULL);
     UsbRemoteHello hello = peer_hello();
 
-    peer_connect(rig->peer, rig->path);
-    peer_send_preamble(rig->peer, USB_REMOTE_MAJOR, USB_REMOTE_MINOR);
     usb_remote_put32(hello.max_payload, USB_REMOTE_MIN_PAYLOAD);
-    peer_send(rig->peer, USB_REMOTE_MSG_HELLO, &hello, sizeof(hello));
-    peer_expect_free(rig->peer, USB_REMOTE_MSG_HELLO);
-    rig_plug(rig);
-    return rig;
+    return rig_new_with_hello(drv, &hello);
 }
 
 static void larger_than_a_payload(const void *opaque)
@@ -668,17 +658,13 @@ static void a_stall_in_the_middle(const void *opaque)
 
 static void many_requests_obey_credits(const void *opaque)
 {
-    Rig *rig = rig_new(opaque, NULL);
     UsbRemoteHello hello = peer_hello();
     UsbHcTransfer *xfer[DEPTH];
     unsigned i;
+    Rig *rig;
 
-    peer_connect(rig->peer, rig->path);
-    peer_send_preamble(rig->peer, USB_REMOTE_MAJOR, USB_REMOTE_MINOR);
     usb_remote_put32(hello.max_per_endpoint, 2);
-    peer_send(rig->peer, USB_REMOTE_MSG_HELLO, &hello, sizeof(hello));
-    peer_expect_free(rig->peer, USB_REMOTE_MSG_HELLO);
-    rig_plug(rig);
+    rig = rig_new_with_hello(opaque, &hello);
     for (i = 0; i < DEPTH; i++) {
         xfer[i] = usbhc_submit(rig->bulk_in, NULL, rig->bulk_in->mps);
     }
@@ -694,18 +680,14 @@ static void many_requests_obey_credits(const void *opaque)
 
 static void one_request_at_a_time_is_enough(const void *opaque)
 {
-    Rig *rig = rig_new(opaque, NULL);
     UsbRemoteHello hello = peer_hello();
+    Rig *rig;
 
-    peer_connect(rig->peer, rig->path);
-    peer_send_preamble(rig->peer, USB_REMOTE_MAJOR, USB_REMOTE_MINOR);
     usb_remote_put32(hello.max_requests, 1);
     usb_remote_put32(hello.max_per_endpoint, 1);
     usb_remote_put32(hello.max_payload, USB_REMOTE_MIN_PAYLOAD);
     usb_remote_put32(hello.max_bytes, USB_REMOTE_MIN_PAYLOAD);
-    peer_send(rig->peer, USB_REMOTE_MSG_HELLO, &hello, sizeof(hello));
-    peer_expect_free(rig->peer, USB_REMOTE_MSG_HELLO);
-    rig_plug(rig);
+    rig = rig_new_with_hello(opaque, &hello);
     rig_in(rig, rig->bulk_in, 4096, 4096);
     rig_out(rig, rig->bulk_out, 4096);
     rig_in(rig, rig->int_in, 8, 8);
@@ -750,13 +732,7 @@ static void override_in_complete(const void *opaque)
     UsbHcTransfer *xfer;
     PeerMessage *m;
 
-    rig->peer->auto_control = false;
-    xfer = usbhc_submit_control(rig->dev, setup, NULL);
-    m = rig_submit(rig, 0);
-    peer_send_complete(rig->peer, &m->head, 0, NULL, 0, table, 1);
-    peer_message_free(m);
-    g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_OK);
-    usbhc_transfer_free(xfer);
+    rig_control_with_table(rig, setup, table, 1);
     xfer = usbhc_submit(rig->bulk_in, NULL, 64);
     m = rig_submit(rig, PEER_BULK_IN);
     g_assert_cmpint(peer_submit(m)->type[0], ==, USB_REMOTE_TYPE_INTERRUPT);
@@ -764,23 +740,6 @@ static void override_in_complete(const void *opaque)
     g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_SHORT);
     usbhc_transfer_free(xfer);
     rig_free(rig);
-}
-
-/* A request to endpoint 0 whose answer has a table */
-static void control_with_table(Rig *rig, const uint8_t *setup,
-                               const UsbRemoteEndpoint *table, int count)
-{
-    UsbHcTransfer *xfer;
-    PeerMessage *m;
-
-    rig->peer->auto_control = false;
-    xfer = usbhc_submit_control(rig->dev, setup, NULL);
-    m = rig_submit(rig, 0);
-    peer_send_complete(rig->peer, &m->head, 0, NULL, 0, table, count);
-    peer_message_free(m);
-    g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_OK);
-    usbhc_transfer_free(xfer);
-    rig->peer->auto_control = true;
 }
 
 /* The peer is told the type that the endpoint has in QEMU. */
@@ -800,7 +759,7 @@ static void empty_override_leaves_no_endpoint(const void *opaque)
     static const uint8_t setup[8] = { 0x00, 9, 1 };
     Rig *rig = rig_new_plugged(opaque);
 
-    control_with_table(rig, setup, NULL, 0);
+    rig_control_with_table(rig, setup, NULL, 0);
     check_type(rig, rig->int_in, USB_REMOTE_TYPE_BULK);
     rig_free(rig);
 }
@@ -815,7 +774,7 @@ static void override_of_an_interface_spares_the_others(const void *opaque)
     };
     Rig *rig = rig_new_plugged(opaque);
 
-    control_with_table(rig, setup, table, 2);
+    rig_control_with_table(rig, setup, table, 2);
     check_type(rig, rig->int_in, USB_REMOTE_TYPE_INTERRUPT);
     check_type(rig, rig->bulk_in, USB_REMOTE_TYPE_BULK);
     rig_free(rig);

@@ -450,10 +450,6 @@ static void walk_leaves_nothing_behind(const void *opaque)
 
 void usb_remote_walk_add(void)
 {
-    size_t i;
-
-    for (i = 0; i < G_N_ELEMENTS(rig_drivers); i++) {
-        rig_add(rig_drivers[i], "random-walk-leaves-nothing-behind",
+    rig_add_all("random-walk-leaves-nothing-behind",
                 walk_leaves_nothing_behind);
-    }
 }
