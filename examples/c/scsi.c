@@ -305,7 +305,7 @@ bool scsi_write(ScsiDisk *disk, const void *data, size_t size, uint64_t at)
     while (size) {
         ssize_t n = pwrite(disk->file, from, size, (off_t)at);
 
-        if (n < 0) {
+        if (n <= 0) {           /* 0 would be tried for ever */
             disk->sense = WRITE_ERROR;
             return false;
         }
