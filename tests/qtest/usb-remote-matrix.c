@@ -359,6 +359,48 @@ static void halt_and_clear(const void *opaque)
     rig_free(rig);
 }
 
+static void answer_if_asked(Rig *rig)
+{
+    PeerMessage *m;
+
+    rig_run(rig, 5);
+    m = peer_take(rig->peer, USB_REMOTE_MSG_SUBMIT);
+    if (m) {
+        peer_answer_ok(rig->peer, m, "hello", 5);
+    }
+}
+
+/*
+ * A queue that has halted stays so when one of its transfers is taken back,
+ * and none behind is lost.  What was asked for already may be answered yet.
+ */
+static void cancelled_behind_a_halt(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+    UsbHcTransfer *xfer[3];
+    unsigned i;
+
+    for (i = 0; i < 3; i++) {
+        xfer[i] = usbhc_submit(rig->bulk_in, NULL, 64);
+    }
+    peer_answer(rig->peer, rig_submit(rig, PEER_BULK_IN),
+                USB_REMOTE_STATUS_STALL);
+    g_assert_cmpint(usbhc_wait(xfer[0]), ==, USBHC_STALL);
+    usbhc_cancel(xfer[2]);
+    answer_if_asked(rig);
+    rig_run(rig, 5);
+    peer_drop(rig->peer, USB_REMOTE_MSG_SUBMIT);
+    g_assert_cmpint(usbhc_clear_halt(rig->bulk_in), ==, USBHC_OK);
+    answer_if_asked(rig);
+    g_assert_cmpint(usbhc_wait(xfer[1]), ==, USBHC_SHORT);
+    g_assert_cmpmem(xfer[1]->data, xfer[1]->actual, "hello", 5);
+    rig_in(rig, rig->bulk_in, 64, 64);
+    for (i = 0; i < 3; i++) {
+        usbhc_transfer_free(xfer[i]);
+    }
+    rig_free(rig);
+}
+
 /* Configurations and interfaces */
 
 /* The endpoints anew, as a guest's driver opens them after a change */
@@ -482,6 +524,7 @@ void usb_remote_matrix_add(void)
         rig_add(drv, "faults-at-every-speed", faults_at_every_speed);
         rig_add(drv, "answers-in-any-order-at-every-depth", every_depth);
         rig_add(drv, "halt-cleared-with-more-queued", halt_and_clear);
+        rig_add(drv, "cancelled-behind-a-halt", cancelled_behind_a_halt);
         rig_add(drv, "configuration-toggled-in-flight", configurations);
         rig_add(drv, "interface-set-in-flight", interfaces);
     }

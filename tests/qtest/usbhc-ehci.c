@@ -356,13 +356,8 @@ static void ehci_cancel(UsbHcTransfer *xfer)
     UsbHcEndpoint *ep = xfer->ep;
 
     pause_queue(ep);
-    usbhc_queue_harvest(ep, harvest_qtd);
-    if (xfer->status == USBHC_PENDING) {
-        relink(xfer);
-        usbhc_queue_done(xfer, USBHC_CANCELLED);
-        if (!ep->halted) {      /* else it stays so until it recovers */
-            set_overlay(ep);
-        }
+    if (usbhc_queue_take_out(xfer, harvest_qtd, relink)) {
+        set_overlay(ep);
     }
     ehci_link(ep);
 }

@@ -306,10 +306,7 @@ static void ohci_cancel(UsbHcTransfer *xfer)
     UsbHcEndpoint *ep = xfer->ep;
 
     pause_queue(ep);
-    usbhc_queue_harvest(ep, harvest_td);
-    if (xfer->status == USBHC_PENDING) {
-        relink(xfer);
-        usbhc_queue_done(xfer, USBHC_CANCELLED);
+    if (usbhc_queue_take_out(xfer, harvest_td, relink)) {
         set_head(ep, ED_CARRY);
     }
     usbhc_put32(ep->dev->hc, ep->head, ed_flags(ep));

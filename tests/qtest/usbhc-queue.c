@@ -90,7 +90,7 @@ void usbhc_queue_free(UsbHcEndpoint *ep)
     usbhc_block_free(ep->dev->hc, ep->head);
 }
 
-void usbhc_queue_harvest(UsbHcEndpoint *ep, UsbHcHarvestTd *harvest)
+static void harvest_queue(UsbHcEndpoint *ep, UsbHcHarvestTd *harvest)
 {
     UsbHcTransfer *xfer;
 
@@ -102,13 +102,27 @@ void usbhc_queue_harvest(UsbHcEndpoint *ep, UsbHcHarvestTd *harvest)
     } while (xfer && !ep->halted && xfer->status != USBHC_PENDING);
 }
 
+bool usbhc_queue_take_out(UsbHcTransfer *xfer, UsbHcHarvestTd *harvest,
+                          void (*relink)(UsbHcTransfer *xfer))
+{
+    UsbHcEndpoint *ep = xfer->ep;
+
+    harvest_queue(ep, harvest);
+    if (xfer->status != USBHC_PENDING) {
+        return false;
+    }
+    relink(xfer);
+    usbhc_queue_done(xfer, USBHC_CANCELLED);
+    return !ep->halted;
+}
+
 void usbhc_queues_harvest(UsbHc *hc, UsbHcHarvestTd *harvest)
 {
     GSList *d, *e;
 
     for (d = hc->devices; d; d = d->next) {
         for (e = ((UsbHcDevice *)d->data)->endpoints; e; e = e->next) {
-            usbhc_queue_harvest(e->data, harvest);
+            harvest_queue(e->data, harvest);
         }
     }
 }

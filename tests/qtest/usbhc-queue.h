@@ -37,7 +37,13 @@ void usbhc_queue_free(UsbHcEndpoint *ep);
 
 /* Look at one TD; false when there is nothing more to see in @xfer. */
 typedef bool UsbHcHarvestTd(UsbHcTransfer *xfer);
-void usbhc_queue_harvest(UsbHcEndpoint *ep, UsbHcHarvestTd *harvest);
 void usbhc_queues_harvest(UsbHc *hc, UsbHcHarvestTd *harvest);
+/*
+ * Cancel @xfer, unless it turns out to have ended, in a queue that stands
+ * still.  @relink has nobody point at its TDs.  True if the controller is to
+ * go on at usbhc_queue_first(); a queue that has halted waits for its recovery.
+ */
+bool usbhc_queue_take_out(UsbHcTransfer *xfer, UsbHcHarvestTd *harvest,
+                          void (*relink)(UsbHcTransfer *xfer));
 
 #endif
