@@ -27,34 +27,35 @@
 extern "C" {
 #endif
 
-#define USBREMOTE_SPEEDS    4   /* USB_REMOTE_SPEED_* are below this */
+/** USB_REMOTE_SPEED_* are below this. */
+#define USBREMOTE_SPEEDS    4
 
 /** USB 2.0 section 9.6.6; arrays have a value for each USB_REMOTE_SPEED_*. */
 typedef struct UsbRemoteEndpointInfo {
     uint8_t address;            /**< 0x01-0x0f, 0x81-0x8f */
     uint8_t type;               /**< USB_REMOTE_TYPE_BULK or _INTERRUPT */
-    uint16_t max_packet[USBREMOTE_SPEEDS];
+    uint16_t max_packet[USBREMOTE_SPEEDS];  /**< wMaxPacketSize */
     uint8_t interval[USBREMOTE_SPEEDS]; /**< bInterval */
 } UsbRemoteEndpointInfo;
 
 /** USB 2.0 section 9.6.5. */
 typedef struct UsbRemoteInterfaceInfo {
-    uint8_t number;
-    uint8_t alternate;
-    uint8_t interface_class;
-    uint8_t subclass;
-    uint8_t protocol;
+    uint8_t number;             /**< bInterfaceNumber, 0-15 */
+    uint8_t alternate;          /**< bAlternateSetting */
+    uint8_t interface_class;    /**< bInterfaceClass */
+    uint8_t subclass;           /**< bInterfaceSubClass */
+    uint8_t protocol;           /**< bInterfaceProtocol */
     uint8_t string;             /**< index, 0 for none */
-    const UsbRemoteEndpointInfo *endpoints;
+    const UsbRemoteEndpointInfo *endpoints; /**< in their order */
     size_t endpoint_count;      /**< 0-30 */
     const uint8_t *extra;       /**< class descriptors, before endpoints */
-    size_t extra_size;
+    size_t extra_size;          /**< bytes, 0 for none */
 } UsbRemoteInterfaceInfo;
 
 /** USB 2.0 section 9.6.3. */
 typedef struct UsbRemoteConfigurationInfo {
     uint8_t value;              /**< bConfigurationValue, not 0 */
-    uint8_t string;
+    uint8_t string;             /**< index, 0 for none */
     uint8_t attributes;         /**< bmAttributes, bit 7 set */
     uint16_t max_power;         /**< mA */
     const UsbRemoteInterfaceInfo *interfaces;   /**< by number */
@@ -64,21 +65,22 @@ typedef struct UsbRemoteConfigurationInfo {
 /** USB 2.0 section 9.6.1. */
 typedef struct UsbRemoteDeviceInfo {
     unsigned speeds;            /**< set of 1 << USB_REMOTE_SPEED_* */
-    uint16_t vendor_id;
-    uint16_t product_id;
+    uint16_t vendor_id;         /**< idVendor */
+    uint16_t product_id;        /**< idProduct */
     uint16_t release;           /**< bcdDevice */
-    uint8_t device_class;
-    uint8_t subclass;
-    uint8_t protocol;
-    uint8_t manufacturer;       /**< indices of strings, 0 for none */
-    uint8_t product;
-    uint8_t serial;
+    uint8_t device_class;       /**< bDeviceClass */
+    uint8_t subclass;           /**< bDeviceSubClass */
+    uint8_t protocol;           /**< bDeviceProtocol */
+    uint8_t manufacturer;       /**< index of a string, 0 for none */
+    uint8_t product;            /**< the same */
+    uint8_t serial;             /**< the same */
     const char *const *strings; /**< ASCII; the first has the index 1 */
-    size_t string_count;
-    const UsbRemoteConfigurationInfo *configurations;
+    size_t string_count;        /**< 0-255 */
+    const UsbRemoteConfigurationInfo *configurations;   /**< by index */
     size_t configuration_count; /**< 1 or more */
 } UsbRemoteDeviceInfo;
 
+/** A device and its connection. */
 typedef struct UsbRemoteDevice UsbRemoteDevice;
 
 /**
@@ -138,15 +140,20 @@ uint8_t usbremote_device_configuration(const UsbRemoteDevice *device);
 
 /**
  * OK.  IN: up to usbremote_length() of the @size bytes at @data.  OUT: all
- * that came is used; @data is NULL, @size 0.  As usbremote_complete().
+ * that came is used; @data is NULL, @size 0.  Returns as
+ * usbremote_complete().
  */
 int usbremote_reply(UsbRemoteRequest *request, const void *data, size_t size);
 
-/** STALL: the request is not supported (section 8.5.3.4). */
+/**
+ * STALL: the request is not supported (section 8.5.3.4).  Returns as
+ * usbremote_complete().
+ */
 int usbremote_refuse(UsbRemoteRequest *request);
 
 /* Pipes */
 
+/** An endpoint of a device; it lives as long as the device. */
 typedef struct UsbRemotePipe UsbRemotePipe;
 
 /**
@@ -156,7 +163,7 @@ typedef struct UsbRemotePipe UsbRemotePipe;
  */
 typedef void UsbRemoteDone(void *opaque, int result);
 
-/** The pipe of @address, the same each time; NULL for no such address. */
+/** The pipe of @address, the same each time; NULL for one out of range. */
 UsbRemotePipe *usbremote_device_pipe(UsbRemoteDevice *device,
                                      uint8_t address);
 
@@ -164,7 +171,7 @@ UsbRemotePipe *usbremote_device_pipe(UsbRemoteDevice *device,
 uint16_t usbremote_pipe_max_packet(const UsbRemotePipe *pipe);
 
 /**
- * Read up to @size bytes, 1 or more, into @buffer, which must stay until
+ * Read up to @size bytes, 1-INT32_MAX, into @buffer, which must stay until
  * @done.  The end is a full buffer, or the end of the guest's transfer: a
  * packet shorter than the largest, also an empty one.  What does not fit
  * into the buffer is there for the next read.  A request is answered when
@@ -177,16 +184,16 @@ int usbremote_pipe_read(UsbRemotePipe *pipe, void *buffer, uint32_t size,
                         UsbRemoteDone *done, void *opaque);
 
 /**
- * Write the @size bytes at @data, which must stay until @done: then all of
- * them were sent, or taken into a request that is not full yet.  They go
- * out over as many of the guest's requests as it takes.
+ * Write the @size bytes, 0-INT32_MAX, at @data, which must stay until @done:
+ * then all of them were sent, or taken into a request that is not full yet.
+ * They go out over as many of the guest's requests as it takes.
  *
  * A transfer ends with a packet shorter than the largest: a @size that is no
  * multiple of it ends one, as does 0 (an empty packet).  With @end it ends
  * in any case, by an empty packet where need be.  Else the next write goes
  * on with it, and the rest of a larger request waits for that.
  *
- * Returns as usbremote_pipe_read(), and -ENOMEM.
+ * Returns as usbremote_pipe_read().
  */
 int usbremote_pipe_write(UsbRemotePipe *pipe, const void *data, uint32_t size,
                          bool end, UsbRemoteDone *done, void *opaque);
@@ -201,6 +208,7 @@ void usbremote_pipe_halt(UsbRemotePipe *pipe);
 /** As CLEAR_FEATURE(ENDPOINT_HALT) does. */
 void usbremote_pipe_clear_halt(UsbRemotePipe *pipe);
 
+/** Whether it is. */
 bool usbremote_pipe_is_halted(const UsbRemotePipe *pipe);
 
 /** End the read or write that is going on, with -ECANCELED. */

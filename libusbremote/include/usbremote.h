@@ -173,32 +173,48 @@ typedef struct UsbRemotePlug {
     unsigned speeds;            /**< set of 1 << USB_REMOTE_SPEED_* */
     int address_policy;         /**< USB_REMOTE_ADDRESS_* */
     uint32_t gap_ms;            /**< least time unplugged before, 0-60000 */
-    /** NULL, or a table that overrides the descriptors; */
+    /** NULL, or a table that overrides the descriptors */
     const UsbRemoteEndpoint *endpoints;
-    size_t endpoint_count;      /**< of 0-30 entries */
+    size_t endpoint_count;      /**< its entries, 0-30 */
 } UsbRemotePlug;
 
 /**
  * Plug in, in place of what is plugged in; attached or not_attached follows.
  *
- * Returns -ENOTCONN before opened, after closed, and while an ATTACH waits
- * for its answer; -EINVAL.
+ * Returns 0; -ENOTCONN before opened, after closed, and while an ATTACH
+ * waits for its answer; -EINVAL for a value out of its range; -ENOBUFS;
+ * -ENOMEM.
  */
 int usbremote_attach(UsbRemotePeer *peer, const UsbRemotePlug *plug);
 
-/** Unplug; detached follows.  -ENOTCONN when nothing is plugged in. */
+/**
+ * Unplug; detached follows.
+ *
+ * Returns 0; -ENOTCONN when nothing is plugged in; -ENOBUFS; -ENOMEM.
+ */
 int usbremote_detach(UsbRemotePeer *peer);
 
-/** Remote wakeup (section 9.1.1.6).  -ENOTCONN unless plugged in. */
+/**
+ * Remote wakeup (section 9.1.1.6).
+ *
+ * Returns 0; -ENOTCONN unless plugged in; -ENOBUFS; -ENOMEM.
+ */
 int usbremote_wakeup(UsbRemotePeer *peer);
 
 /**
  * Ask for the request of @endpoint (0, 0x01-0x0f, 0x81-0x8f) that was
- * answered with NAK.  -ENOTCONN unless plugged in, -EINVAL.
+ * answered with NAK.
+ *
+ * Returns 0; -EINVAL for another endpoint; -ENOTCONN unless plugged in;
+ * -ENOBUFS; -ENOMEM.
  */
 int usbremote_ready(UsbRemotePeer *peer, uint8_t endpoint);
 
-/** End the connection in order; @text, for QEMU's log, may be NULL. */
+/**
+ * End the connection in order.  @text, of which QEMU's log takes up to
+ * USB_REMOTE_MAX_TEXT bytes of UTF-8, may be NULL.  closed is called before
+ * this returns; what is unsent can still be sent.
+ */
 void usbremote_bye(UsbRemotePeer *peer, const char *text);
 
 /* Requests */
@@ -220,8 +236,9 @@ const uint8_t *usbremote_setup(const UsbRemoteRequest *request);
 /** What the guest sent: usbremote_length() bytes of an OUT, else NULL. */
 const uint8_t *usbremote_data(const UsbRemoteRequest *request);
 
-/** A place for the device's own pointer, NULL at first. */
+/** Keep a pointer of the device's own with the request. */
 void usbremote_set_private(UsbRemoteRequest *request, void *value);
+/** The pointer that was kept with it, NULL at first. */
 void *usbremote_private(const UsbRemoteRequest *request);
 
 /**
@@ -233,22 +250,28 @@ void *usbremote_private(const UsbRemoteRequest *request);
  * An IN with more than was asked for is babble, and is sent all the same.
  *
  * Returns 0, and the request is gone; or an error, and it is not:
- * -EINVAL, -EMSGSIZE, -ENOMEM.  Answering twice is a use after the end;
- * builds without NDEBUG assert on it where it can be noticed.
+ * -EINVAL for another status, or data or a length that do not go with it;
+ * -EMSGSIZE for more data than max_payload; -EALREADY; -ENOMEM.  Answering
+ * twice is a use after the end; builds without NDEBUG assert on it where it
+ * can be noticed.
  */
 int usbremote_complete(UsbRemoteRequest *request, int status,
                        const void *data, uint32_t length);
 
 /**
  * OK to SET_CONFIGURATION or SET_INTERFACE, with a table of @count (0-30)
- * endpoints that overrides the descriptors.  -EINVAL for other requests.
+ * endpoints that overrides the descriptors.
+ *
+ * Returns 0; -EINVAL for another request, or a table that makes no sense;
+ * -EALREADY; -ENOMEM.
  */
 int usbremote_complete_table(UsbRemoteRequest *request,
                              const UsbRemoteEndpoint *table, size_t count);
 
 /**
  * So many bytes of an OUT request are used by now: what CANCELLED will say.
- * -EINVAL for an IN, and beyond usbremote_length().
+ *
+ * Returns 0; -EINVAL for an IN, and beyond usbremote_length().
  */
 int usbremote_consumed(UsbRemoteRequest *request, uint32_t bytes);
 
@@ -260,13 +283,16 @@ int usbremote_consumed(UsbRemoteRequest *request, uint32_t bytes);
  */
 int usbremote_feed(UsbRemotePeer *peer, const void *bytes, size_t size);
 
-/** Nothing more will arrive. */
+/** Nothing more will arrive: closed is called, if it was not before. */
 void usbremote_feed_eof(UsbRemotePeer *peer);
 
-/** The bytes to be sent next; valid until another function is called. */
+/**
+ * The @size bytes to be sent next, valid until another function is called;
+ * NULL and 0 when there are none.
+ */
 const uint8_t *usbremote_output(UsbRemotePeer *peer, size_t *size);
 
-/** @size of them were sent. */
+/** @size of them, at most as many as there are, were sent. */
 void usbremote_output_sent(UsbRemotePeer *peer, size_t size);
 
 /** Whether closed has been called or will be with the next bytes. */
@@ -288,7 +314,11 @@ int usbremote_connect(UsbRemotePeer *peer, const char *address);
  */
 int usbremote_listen(const char *address);
 
-/** Take the next connection of a listening socket, waiting for one. */
+/**
+ * Take the next connection of a listening socket, waiting for one.
+ *
+ * Returns 0 or an error of accept(); -EISCONN.
+ */
 int usbremote_accept(UsbRemotePeer *peer, int listening);
 
 /** The socket, for poll(); -1 when there is none. */
