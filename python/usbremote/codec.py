@@ -19,6 +19,7 @@ from ._proto import (AddressPolicy, AttachedResult, AttachFlag, CompleteFlag,
                      Status, TransferType)
 from .errors import (LocalError, NotUsbRemote, ProtocolViolation,
                      VersionMismatch, message_name)
+from .setup import Standard
 
 QEMU = "QEMU"
 PEER = "PEER"
@@ -28,6 +29,10 @@ _PREAMBLE = struct.Struct(_proto.LAYOUT_PREAMBLE.format)
 _ENDPOINT = struct.Struct(_proto.LAYOUT_ENDPOINT.format)
 _STRUCTS = {name: struct.Struct(layout.format)
             for name, layout in _proto.LAYOUTS.items()}
+
+# bmRequestType and bRequest of those whose answer may bring a table
+TABLE_REQUESTS = ((0x00, Standard.SET_CONFIGURATION),
+                  (0x01, Standard.SET_INTERFACE))
 
 T = TypeVar("T")
 
@@ -337,6 +342,11 @@ class Submit(Message):
         if self.type == TransferType.CONTROL:
             return bool(self.setup[0] & 0x80)
         return bool(self.endpoint & 0x80)
+
+    def takes_table(self) -> bool:
+        """Whether its answer may bring an endpoint table."""
+        return self.type == TransferType.CONTROL and (
+            tuple(self.setup[:2]) in TABLE_REQUESTS)
 
     def tail(self) -> bytes:
         return self.data
@@ -680,18 +690,18 @@ class Decoder:
         return self.preamble
 
 
-def check_answer(answer: Complete, is_in: bool, requested: int,
-                 table_ok: bool) -> None:
+def check_answer(answer: Complete, submit: Submit) -> None:
     """
     Judge a COMPLETE against its request: its direction, the bytes asked
     for, whether it may carry an endpoint table.  Raises ProtocolViolation.
     """
+    is_in = submit.is_in()
     ok = (len(answer.data) == (answer.length if is_in else 0)
-          and (is_in or answer.length <= requested)
+          and (is_in or answer.length <= submit.length)
           and not (is_in and answer.length
                    and answer.status == Status.CANCELLED)
           and (answer.endpoints is None
-               or (table_ok and answer.status == Status.OK)))
+               or (submit.takes_table() and answer.status == Status.OK)))
     if not ok:
         raise ProtocolViolation(ErrorCode.MALFORMED,
                                 "COMPLETE does not fit its request",

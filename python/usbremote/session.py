@@ -19,7 +19,7 @@ from typing import (Callable, Deque, Dict, List, Optional, Protocol, Tuple,
 from .codec import (QEMU, Address, Attach, Attached, Bye, Cancel, Complete,
                     Decoder, Detach, Detached, EndpointEntry, Error, Hello,
                     Limits, Message, Preamble, Ready, Reset, Submit, Vmstate,
-                    Wakeup)
+                    Wakeup, check_answer)
 from .errors import (ConnectionLost, LocalError, NotUsbRemote,
                      ProtocolViolation, Refused, printable)
 from ._proto import (AddressPolicy, AttachedResult, ByeReason, ErrorCode, Msg,
@@ -371,8 +371,9 @@ class PeerSession:
         """
         Answer a request.
 
-        IN: data is what the guest gets.  OUT: length is the number of bytes
-        consumed, by default all with OK and request.consumed otherwise.
+        IN: data is what the guest gets, none with NAK and CANCELLED.  OUT:
+        length is the number of bytes consumed, by default all with OK and
+        request.consumed otherwise.
         endpoints: a table that overrides descriptors, only with OK to
         SET_CONFIGURATION and SET_INTERFACE.
 
@@ -385,21 +386,25 @@ class PeerSession:
         if not request.pending:
             return False
         submit = request.submit
-        if submit.is_in():
-            length = len(data)
-        elif data:
+        if not submit.is_in() and data:
             raise LocalError("an OUT request cannot be given data")
-        elif length is None:
-            length = (submit.length if status == Status.OK
+        if length is None:
+            length = (len(data) if submit.is_in()
+                      else submit.length if status == Status.OK
                       else 0 if status == Status.NAK else request.consumed)
         if len(data) > self.limits.max_payload:
             raise LocalError(f"{len(data)} bytes in one answer, the limit is "
                              f"{self.limits.max_payload}; use Status.BABBLE")
         if not submit.is_in() and length > submit.length:
             raise LocalError(f"{length} bytes of {submit.length} consumed")
-        self._answer(request, Answer.SENT, Complete(
+        answer = Complete(
             id=submit.id, attachment=submit.attachment, epoch=submit.epoch,
-            status=status, length=length, data=data, endpoints=endpoints))
+            status=status, length=length, data=data, endpoints=endpoints)
+        try:
+            check_answer(answer, submit)
+        except ProtocolViolation as err:
+            raise LocalError(f"cannot send this: {err}") from None
+        self._answer(request, Answer.SENT, answer)
         return True
 
     def refuse(self, text: str) -> None:

@@ -173,11 +173,7 @@ class QemuSession:
         if submit is None:
             raise ProtocolViolation(ErrorCode.UNKNOWN_ID, "nobody waits for "
                                     "this COMPLETE", Msg.COMPLETE, message.id)
-        setup = Setup.decode(submit.setup)
-        table_ok = submit.endpoint == 0 and (
-            setup.request_type, setup.request) in (
-                (0, Standard.SET_CONFIGURATION), (1, Standard.SET_INTERFACE))
-        check_answer(message, submit.is_in(), submit.length, table_ok)
+        check_answer(message, submit)
         return True
 
     def _drop(self) -> None:

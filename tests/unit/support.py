@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -32,6 +33,20 @@ def vector_lines(name):
 def number_or_bytes(text):
     """A value of a vector: x:HEX or a number."""
     return bytes.fromhex(text[2:]) if text.startswith("x:") else int(text, 0)
+
+
+def answers():
+    """(name, the SUBMIT, its COMPLETE's bytes, the result) of answers.txt."""
+    from usbremote.codec import Submit, TransferType
+    for name, way, length, table, data, result in vector_lines("answers.txt"):
+        is_in, length = way == "in", int(length)
+        submit = Submit(id=1, attachment=1, epoch=2, length=length,
+                        data=b"" if is_in else bytes(length),
+                        type=TransferType.BULK, endpoint=0x81 if is_in else 1)
+        if table == "yes":      # SET_CONFIGURATION
+            submit = replace(submit, type=TransferType.CONTROL, endpoint=0,
+                             setup=bytes([0, 9, 1, 0, 0, 0, 0, 0]))
+        yield name, submit, bytes.fromhex(data), result
 
 
 def load_example(name):

@@ -3,7 +3,7 @@
 
 import unittest
 
-from support import number_or_bytes, vector_lines
+from support import answers, number_or_bytes, vector_lines
 
 from usbremote import _proto, codec
 from usbremote._proto import ErrorCode, Msg
@@ -192,15 +192,13 @@ class Preambles(unittest.TestCase):
 
 class Answers(unittest.TestCase):
     def test_vectors(self):
-        for name, way, requested, table, data, result in vector_lines(
-                "answers.txt"):
+        for name, submit, data, result in answers():
             with self.subTest(name):
                 decoder = started("peer")
-                decoder.feed(bytes.fromhex(data))
+                decoder.feed(data)
                 found = "ok"
                 try:
-                    check_answer(decoder.next(), way == "in", int(requested),
-                                 table == "yes")
+                    check_answer(decoder.next(), submit)
                 except ProtocolViolation as err:
                     found = err.code.name
                 self.assertEqual(found, result)

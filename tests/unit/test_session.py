@@ -3,7 +3,8 @@
 
 import unittest
 
-from support import vector_lines
+from peers import PythonPeer, life, talk
+from support import answers, vector_lines
 
 from usbremote import codec, session
 from usbremote._proto import (AttachedResult, ByeReason, ErrorCode, Msg,
@@ -16,7 +17,6 @@ from usbremote.errors import (ConnectionLost, LocalError, NotUsbRemote,
 from usbremote.session import (Answer, BusReset, Cancelled, Closed, Greeted,
                                NotPluggedIn, PeerSession, PluggedIn, State,
                                Submitted, TRANSITIONS, Unplugged)
-from usbremote.setup import Setup, Standard
 from usbremote.testing import QemuSession
 
 BULK = TransferType.BULK
@@ -535,81 +535,29 @@ class Credits(Wired):
 
 
 class TwoSessions(unittest.TestCase):
-    """The peer's session and QEMU's talk in memory."""
-
-    def setUp(self):
-        self.peer, self.qemu = PeerSession(), QemuSession("usb0")
-        self.events, self.heard = [], []
-
-    def talk(self, step=None):
-        """Carry bytes over, in pieces of this size, until there are none."""
-        while True:
-            down, up = self.qemu.data_to_send(), self.peer.data_to_send()
-            if not down and not up:
-                return
-            for at in range(0, len(down), step or len(down) or 1):
-                self.events += self.peer.receive(
-                    down[at:at + (step or len(down))])
-            for at in range(0, len(up), step or len(up) or 1):
-                self.heard += self.qemu.receive(up[at:at + (step or len(up))])
-
-    def life(self, step):
-        self.talk(step)
-        self.peer.accept()
-        self.peer.attach(1 << Speed.HIGH)
-        self.talk(step)
-        self.qemu.attached(Speed.HIGH)
-        self.qemu.reset(Speed.HIGH)
-        ids = [self.qemu.submit(0x81, BULK, 512) for _ in range(3)]
-        self.qemu.submit(2, BULK, 5, data=b"hello")
-        self.qemu.cancel(ids[1])
-        self.talk(step)
-        for event in self.events:
-            if isinstance(event, Submitted):
-                self.peer.complete(event.request)
-        self.talk(step)
-        self.peer.detach()
-        self.talk(step)
-        self.qemu.detached()
-        self.qemu.bye()
-        self.talk(step)
-
-    def test_a_life_whole_and_byte_by_byte(self):
-        kinds = []
-        for step in (None, 1):
-            with self.subTest(step=step):
-                self.setUp()
-                self.life(step)
-                answers = [(m.id, m.status) for m in self.heard
-                           if isinstance(m, Complete)]
-                self.assertEqual(sorted(answers),
-                                 [(1, 0), (2, Status.CANCELLED), (3, 0),
-                                  (4, 0)])
-                self.assertEqual(self.qemu.in_flight, {})
-                self.assertEqual(self.peer.requests, {})
-                kinds.append([type(e).__name__ for e in self.events])
-        self.assertEqual(*kinds)
+    """The peer's session and QEMU's in memory; see test_both_sessions.py."""
 
     def test_qemus_end_finds_violations(self):
-        self.talk()
-        self.peer.accept()
-        self.peer.attach(1)
-        self.talk()
-        self.qemu.attached()
+        peer, qemu = PythonPeer(), QemuSession("usb0")
+        talk(peer, qemu)
+        peer.attach(1)
+        talk(peer, qemu)
+        qemu.attached()
         for message, code in (
                 (Complete(id=1, attachment=1), ErrorCode.UNKNOWN_ID),
                 (Attach(attachment=3), ErrorCode.UNEXPECTED),
                 (Hello(), ErrorCode.UNEXPECTED),
                 (Ready(attachment=2), ErrorCode.UNEXPECTED)):
             with self.subTest(message):
-                self.qemu.closed = False
+                qemu.closed = False
                 with self.assertRaises(ProtocolViolation) as caught:
-                    self.qemu.receive(message.encode())
+                    qemu.receive(message.encode())
                 self.assertEqual(caught.exception.code, code)
 
     def test_counters(self):
-        self.life(None)
-        counted = self.peer.counters.as_dict()
+        peer = PythonPeer()
+        life(peer)
+        counted = peer.session.counters.as_dict()
         self.assertEqual(counted["submits"], {"0x81": 3, "0x02": 1})
         self.assertEqual(counted["completes"], {"0x81": 3, "0x02": 1})
         for name in ("cancels", "resets", "attaches", "attached", "detaches",
@@ -677,25 +625,20 @@ class Vectors(unittest.TestCase):
                 self.assertNotIn("MALFORMED", codes)
 
     def test_answers(self):
-        for name, way, count, table, data, result in vector_lines(
-                "answers.txt"):
+        for name, submit, data, result in answers():
             with self.subTest(name):
-                self.answer(way == "in", int(count), table == "yes",
-                            bytes.fromhex(data), result)
+                self.answer(submit, data, result)
 
-    def answer(self, is_in, length, table, data, result):
-        """A COMPLETE to a request of these properties."""
+    def answer(self, submit, data, result):
+        """A COMPLETE to this request."""
         qemu = QemuSession()
         qemu.receive(Preamble().encode() + Hello().encode()
                      + Attach(attachment=1).encode())
         qemu.attached()
         qemu.reset()
         qemu.reset()            # the vectors are of epoch 2
-        if table:
-            qemu.control(Setup(0, Standard.SET_CONFIGURATION, 1, 0, 0))
-        else:
-            qemu.submit(0x81 if is_in else 1, BULK, length,
-                        data=b"" if is_in else bytes(length))
+        qemu.submit(submit.endpoint, submit.type, submit.length, submit.setup,
+                    submit.data)
         try:
             found = qemu.receive(data) and "ok"
         except ProtocolViolation as err:
