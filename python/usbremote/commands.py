@@ -37,8 +37,10 @@ def run_parser(prog: str, kind: Optional[Type[Device]] = None
         "Run a device.  A DEVICE has options of its own: "
         "run DEVICE --help shows them.", prog)
     p.add_argument("--reload", action="store_true",
-                   help="when the device's file changes, unplug it, import "
-                   "it anew and plug it in")
+                   help="when the device's file changes, or one that it "
+                   "imports from its own folder, import them anew, unplug "
+                   "the device and plug in the new one; the old one stays "
+                   "when anything is wrong with them")
     return p
 
 
@@ -54,6 +56,8 @@ def run(arguments: List[str]) -> int:
     program = Program(make_parser(kind), kind, rest)
     if program.options.reload:
         program.background = partial(reloader.watch, program)
+        # a compiled copy counts seconds, and files change faster
+        sys.dont_write_bytecode = True
     set_up_logging(program.options, program.name)
     return program.run()
 

@@ -7,13 +7,14 @@ and imported anew when they change.
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
 import os
 import sys
 import traceback
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Iterator, List, Optional, Tuple, Type
+from typing import Dict, Iterator, List, Optional, Tuple, Type
 
 from .device import Device
 from .errors import LocalError
@@ -22,7 +23,8 @@ PACKAGE = Path(__file__).resolve().parent
 # In the repository, and where an installation puts them.
 EXAMPLES = (PACKAGE.parents[1] / "examples", PACKAGE / "examples")
 
-Stamp = Optional[Tuple[int, int, int]]
+# of each file, what differs whenever it has changed; None without a file
+Stamp = Dict[Path, Optional[Tuple[int, int, int]]]
 
 
 def shipped() -> Iterator[Tuple[str, str]]:
@@ -49,51 +51,94 @@ class DeviceFile:
                              "(python3 -m usbremote list shows the devices)")
         self.path, self._module, self._package = found
         self.name = self.path.name
+        self._files = {self.path}
 
     def stamp(self) -> Stamp:
-        """Another one whenever the file has changed; None without a file."""
-        try:
-            status = os.stat(self.path)
-        except OSError:
-            return None
-        return status.st_mtime_ns, status.st_size, status.st_ino
+        """
+        Another one whenever the file has changed, or one that it imports
+        from its own folder.
+        """
+        found: Stamp = {}
+        for path in self._files:
+            try:
+                status = os.stat(path)
+            except OSError:
+                found[path] = None
+            else:
+                found[path] = (status.st_mtime_ns, status.st_size,
+                               status.st_ino)
+        return found
 
     def load(self) -> Type[Device]:
         """
-        Import the file anew; returns its device's class.
+        Import the file anew, and what it imports from its own folder;
+        returns its device's class.
 
         Raises LocalError, on one line with the place, for whatever is wrong
-        in it.
+        in them; then the modules of before are still there.
         """
         module = ModuleType(self._module)
         module.__file__ = str(self.path)
         module.__package__ = self._package
         folder = str(self.path.parent)
+        if self.path.name == "__init__.py":
+            module.__path__ = [folder]
         if folder not in sys.path:
             sys.path.insert(0, folder)
-        before = sys.modules.get(module.__name__)
+        importlib.invalidate_caches()
+        before = self._forget()
         sys.modules[module.__name__] = module
         try:
             exec(self._code(), module.__dict__)
-            return self._choose(module)
+            kind = self._choose(module)
+            self._files = {self.path, *self._own_modules().values()}
+            return kind
         except BaseException as err:
-            del sys.modules[module.__name__]
-            if before is not None:
-                sys.modules[module.__name__] = before
+            # the file that is to be mended may be one that is new
+            self._files |= {path for path, _ in self._lines(err)}
+            self._forget()
+            sys.modules.update(before)
             if isinstance(err, (LocalError, KeyboardInterrupt)):
                 raise
             raise LocalError(self.describe(err)) from err
 
     def describe(self, err: BaseException) -> str:
-        """An exception on one line, with the file's line that led to it."""
-        line = err.lineno if isinstance(err, SyntaxError) else None
-        for frame in traceback.extract_tb(err.__traceback__):
-            if frame.filename == str(self.path):
-                line = frame.lineno
+        """
+        An exception on one line, with the last line in the device's folder
+        that led to it.
+        """
         what = err.msg if isinstance(err, SyntaxError) else (
             f"{type(err).__name__}: {err}".replace("\n", " "))
-        where = f"{self.path}:{line}" if line else f"{self.path}"
-        return f"{where}: {what}"
+        for path, line in reversed(self._lines(err)):
+            return f"{path}:{line}: {what}"
+        return f"{self.path}: {what}"
+
+    def _lines(self, err: BaseException) -> List[Tuple[Path, Optional[int]]]:
+        """The lines of the device's folder that led to an exception."""
+        lines = [(frame.filename, frame.lineno)
+                 for frame in traceback.extract_tb(err.__traceback__)]
+        if isinstance(err, SyntaxError) and err.filename:
+            lines.append((err.filename, err.lineno))
+        return [(Path(name), line) for name, line in lines
+                if Path(name).parent == self.path.parent]
+
+    def _own_modules(self) -> Dict[str, Path]:
+        """What is imported from the device's folder, itself included."""
+        found = {}
+        for name, module in list(sys.modules.items()):
+            file = getattr(module, "__file__", None)
+            inside = f".{name}".removeprefix(f".{self._package}").strip(".")
+            place = self.path.parent.joinpath(*inside.split("."))
+            if (file and name.split(".")[0] not in ("__main__", PACKAGE.name)
+                    and Path(file).resolve() in (place.with_suffix(".py"),
+                                                 place / "__init__.py")):
+                found[name] = Path(file).resolve()
+        return found
+
+    def _forget(self) -> Dict[str, ModuleType]:
+        """Have these modules imported anew; returns them."""
+        names = {self._module, *self._own_modules()} & set(sys.modules)
+        return {name: sys.modules.pop(name) for name in names}
 
     def _code(self) -> CodeType:
         try:

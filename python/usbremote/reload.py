@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""`run --reload`: a device whose file changes is unplugged and plugged in
-anew; a file that is wrong leaves the old one plugged in."""
+"""
+`run --reload`: a device whose file changes, or a file that it imports from its
+own folder, is unplugged and plugged in anew.
+
+The new device is made before the old one is unplugged: whatever is wrong with
+it is one line, and the old one stays plugged in.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +22,14 @@ if TYPE_CHECKING:
     from .cli import Program
     from .transport import Server
 
-INTERVAL = 0.2                  # seconds between two looks at the file
+INTERVAL = 0.2                  # seconds between two looks at the files
 
 log = logging.getLogger(__name__)
 
 
 class Reloader:
     """
-    Watches the file of a running program.
+    Watches the files of a running program.
 
     parse gives the command line's options for a class; it exits with a line
     when they do not fit it.
@@ -37,14 +42,16 @@ class Reloader:
 
     async def watch(self, program: "Program", server: "Server",
                     runtime: Runtime) -> None:
-        """Look at the file until the program ends."""
+        """Look at the files until the program ends."""
         last = self._seen
         while True:
             await runtime.sleep(INTERVAL)
             stamp = self._file.stamp()
-            if stamp == last and stamp not in (None, self._seen):
-                self._seen = stamp      # it changed, and is written
-                await self.reload(program, server)
+            if (stamp == last != self._seen
+                    and stamp[self._file.path] is not None):
+                await self.reload(program, server)  # changed, and written
+                self._seen = {path: stamp.get(path, now) for path, now
+                              in self._file.stamp().items()}
             last = stamp
 
     async def reload(self, program: "Program", server: "Server") -> None:

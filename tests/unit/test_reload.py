@@ -17,6 +17,7 @@ from usbremote.codec import Attach, Detach
 from usbremote.commands import run_parser
 from usbremote.loader import DeviceFile
 from usbremote.reload import INTERVAL, Reloader
+from usbremote.session import State
 from usbremote.setup import Setup
 from usbremote.testing import Bench
 
@@ -44,6 +45,8 @@ class Watched(unittest.TestCase):
         before, modules = list(sys.path), dict(sys.modules)
         self.addCleanup(sys.path.__setitem__, slice(None), before)
         self.addCleanup(sys.modules.update, modules)
+        self.addCleanup(lambda: [sys.modules.pop(name) for name in
+                                 set(sys.modules) - set(modules)])
         self.count = 0
         self.write(DEVICE % "old")
         self.start()
@@ -99,6 +102,17 @@ class Reloading(Watched):
         self.plugged_in()
         self.assertEqual(self.product(), "new")
 
+    def test_the_old_one_is_unplugged_once_the_new_one_is_made(self):
+        make, states = self.program.new_device, []
+
+        def new_device():
+            states.append(self.bench.port.session.state)
+            return make()
+        self.program.new_device = new_device
+        with self.assertLogs("usbremote.reload"):
+            self.change(DEVICE % "new")
+        self.assertEqual(states, [State.ATTACHED])
+
     def test_a_file_that_stays_changes_nothing(self):
         self.assertEqual(self.look(), [])
 
@@ -130,6 +144,75 @@ class Reloading(Watched):
             self.assertEqual(self.bench.exchange(INTERVAL), [])
         with self.assertLogs("usbremote.reload"):
             self.assertEqual(self.change(DEVICE % "new"), [Detach, Attach])
+
+
+class Imports(Watched):
+    """Files beside the device's, which it imports."""
+
+    def beside(self, text, name="names.py"):
+        """Write such a file, with a time of its own."""
+        self.count += 1
+        path = self.path.parent / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        os.utime(path, (self.count, self.count))
+        return path
+
+    def importing(self, how="from names import NAME"):
+        """Have the device import its name."""
+        with self.assertLogs("usbremote.reload"):
+            self.change(how + DEVICE.replace('"%s"', "NAME"))
+        self.plugged_in()
+
+    def after(self):
+        """What the device is, and says of itself, after a change."""
+        with self.assertLogs("usbremote.reload"):
+            self.assertEqual(self.look(), [Detach, Attach])
+        self.plugged_in()
+        return self.product()
+
+    def test_a_file_that_it_imports_is_watched(self):
+        self.beside("NAME = 'one'")
+        self.importing()
+        self.assertEqual(self.look(), [])
+        self.beside("NAME = 'two'")
+        self.assertEqual(self.after(), "two")
+
+    def test_so_is_one_of_a_package_in_its_folder(self):
+        self.beside("", "words/__init__.py")
+        self.beside("NAME = 'one'", "words/names.py")
+        self.importing("from words.names import NAME")
+        self.beside("NAME = 'two'", "words/names.py")
+        self.assertEqual(self.after(), "two")
+
+    def test_other_files_of_its_folder_are_not_watched(self):
+        self.beside("NAME = 'one'")
+        self.beside("x = 1", "other.py")
+        self.importing()
+        self.beside("x = 2", "other.py")
+        self.assertEqual(self.look(), [])
+
+    def test_a_syntax_error_in_one_is_told_with_its_line(self):
+        self.beside("NAME = 'one'")
+        self.importing()
+        old = sys.modules["names"]
+        path = self.beside("NAME = (")
+        with self.assertLogs("usbremote.reload", "ERROR") as logs:
+            self.assertEqual(self.look(), [])
+        self.assertIn(f"{path}:1: ", logs.output[0])
+        self.assertIn("the old device stays", logs.output[0])
+        self.assertIs(sys.modules["names"], old)
+        self.assertEqual(self.product(), "one")
+        self.beside("NAME = 'two'")
+        self.assertEqual(self.after(), "two")
+
+    def test_a_new_one_that_is_wrong_is_watched_too(self):
+        self.beside("NAME = (")
+        with self.assertLogs("usbremote.reload", "ERROR"):
+            self.assertEqual(self.change("from names import NAME"
+                                         + DEVICE.replace('"%s"', "NAME")), [])
+        self.beside("NAME = 'two'")
+        self.assertEqual(self.after(), "two")
 
 
 class Wrong(Watched):
