@@ -2,11 +2,14 @@
 """What docs/usb-remote.rst tells people to type does what it says."""
 
 import json
+import shlex
 import shutil
 import socket
 import subprocess
+from pathlib import Path
 
 from guestlab import manual, tls
+from guestlab.example import MANUFACTURER
 from guestlab.places import TOP, Failure, Unavailable
 from guestlab.pointer import Pointer
 from guestlab.registry import case
@@ -80,6 +83,33 @@ def select(lab):
     for word in (b"broken-headset", b"slow-disk"):
         if sum(word in hello for hello in hellos) != 1:
             raise Failure(f"{word} is not in just one HELLO: {hellos}")
+
+
+@case("manual: each example is used by the driver that is named")
+def examples(lab):
+    lab.vm.agent.run("".join(f"load {module}; " for module in (
+        "usblp", "usbtmc", "usb_storage", "cdc_acm", "cdc_ether", "usbtest")))
+    device = lab.remote("xhci")
+    (lab.folder / "usb.sock").symlink_to(device.path)
+    drivers = manual.drivers()
+    for line in manual.lines("examples.peer"):
+        program, *options = shlex.split(line)
+        name = Path(program).stem
+        if not (TOP / program).is_file():
+            raise Failure(f"there is no {program}")
+        mark = lab.vm.kernel_log.mark()
+        example = lab.example(name, *options)
+        found = example.during(lambda: lab.vm.kernel_log.wait(
+            rf"usb (\S+): Manufacturer: {MANUFACTURER}$", mark))
+        link = f"/sys/bus/usb/devices/{found.group(1)}:*.0/driver"
+        driver = lab.vm.agent.run(
+            f"until readlink {link}; do usleep 10000; done")
+        if Path(driver).name != drivers.pop(name, None):
+            raise Failure(f"{name} is used by {driver}")
+        example.stop()
+        lab.vm.kernel_log.wait(UNPLUGGED, mark)
+    if drivers:
+        raise Failure(f"no command line for {', '.join(drivers)}")
 
 
 @case("manual: a device of one's own")

@@ -47,6 +47,13 @@ def mouse(name):
     return words(name, "examples/mouse.py")
 
 
+def drivers():
+    """{example: the driver that the table of examples says uses it}."""
+    return dict(re.findall(r"^   \* - ``(\w+)\.py``\n     - .*\n"
+                           r"     - ``([\w-]+)``", PAGE.read_text(),
+                           re.MULTILINE))
+
+
 def tutorial(name):
     """The text of a block of docs/tutorial.md: after <!-- test: NAME -->."""
     found = re.search(rf"^<!-- test: {re.escape(name)} -->\n"
