@@ -100,13 +100,14 @@ def qtests(label, base, flavour, tests, environment=None):
 def shards(paths):
     """Split the cases of our qtest program by controller.
 
-    A path is /ARCHITECTURE/SUBJECT/CONTROLLER/CASE.  Returns the prefixes
-    for each controller, that with the most cases first.  What a new path has
-    there becomes a shard of its own, so that no case can be forgotten."""
+    A path is /ARCHITECTURE/SUBJECT/CONTROLLER[/GROUP...]/CASE.  Returns the
+    folders for each controller, that with the most cases first: GLib runs
+    the cases in a folder, and not those in the folders below.  What a new
+    path has there becomes a shard of its own, so that no case is forgotten."""
     cases = {}
     for path in paths:
-        prefix = '/'.join(path.split('/')[:4])
-        cases.setdefault(prefix.split('/')[-1], []).append(prefix)
+        folder = path.rpartition('/')[0]
+        cases.setdefault(path.split('/')[3], []).append(folder)
     return {name: sorted(set(prefixes)) for name, prefixes in
             sorted(cases.items(), key=lambda item: -len(item[1]))}
 

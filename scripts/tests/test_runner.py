@@ -191,14 +191,16 @@ class Shards(unittest.TestCase):
 
     PATHS = ('/x86_64/usb-remote/xhci/one', '/x86_64/usb-remote/xhci/two',
              '/x86_64/usbhc/xhci/one', '/x86_64/usb-remote/uhci/one',
-             '/x86_64/usb-remote/new/one', '/x86_64/other/uhci/one')
+             '/x86_64/usb-remote/new/one', '/x86_64/other/uhci/one',
+             '/x86_64/usb-remote/xhci/group/one')
 
     def test_every_case_is_in_exactly_one(self):
+        """GLib runs what is directly in the folder, and nothing below."""
         parts = suites.shards(self.PATHS)
         for path in self.PATHS:
             self.assertEqual(
-                sum(path.startswith(prefix + '/')
-                    for prefixes in parts.values() for prefix in prefixes),
+                sum(path.rpartition('/')[0] == folder
+                    for folders in parts.values() for folder in folders),
                 1, path)
 
     def test_they_are_named_after_controllers_the_largest_first(self):
