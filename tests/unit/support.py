@@ -17,10 +17,13 @@ VECTORS = ROOT / "tests/vectors"
 MOUSE = ROOT / "examples/mouse.py"
 HEADER = ROOT / "hw/usb/remote-proto.h"
 
-sys.path.insert(0, str(PYTHON))
+sys.path[:0] = [str(PYTHON), str(ROOT / "tests/guest")]
 sys.dont_write_bytecode = True
 # for the programs that tests start
 os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+
+
+from guestlab import manual     # noqa: E402,F401
 
 
 def vector_lines(name):

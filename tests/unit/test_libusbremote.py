@@ -14,7 +14,7 @@ from pathlib import Path
 
 import libusbremote
 from peers import OPENING, WithPeers, heard, later
-from support import ROOT, SocketQemu
+from support import ROOT, SocketQemu, manual
 
 from usbremote._proto import ErrorCode, Status, TransferType
 from usbremote.codec import (Attach, Bye, Cancel, Complete, Error, Preamble,
@@ -168,11 +168,14 @@ class Installed(unittest.TestCase):
     def setUpClass(cls):
         cls.root = Path(tempfile.mkdtemp(prefix="usb-remote-"))
         cls.addClassCleanup(shutil.rmtree, cls.root)
-        subprocess.run(["make", "-s", "-C", LIBRARY, "install",
-                        f"BUILD={cls.root}/build", f"PREFIX={cls.root}/usr"],
-                       check=True)
-        cls.echo = cls.root / "echo"
-        cls.build(("gcc", "-std=c99"), cls.echo)
+        cls.lib = cls.root / ".local/lib"
+        for folder in ("libusbremote", "hw"):
+            shutil.copytree(ROOT / folder, cls.root / folder,
+                            ignore=shutil.ignore_patterns("build"))
+        subprocess.run(["sh", "-e"], cwd=cls.root, text=True, check=True,
+                       input=manual.markdown(manual.LIBRARY, "install"),
+                       env={**os.environ, "HOME": str(cls.root)},
+                       stdout=subprocess.DEVNULL)
 
     @classmethod
     def build(cls, compiler, output):
@@ -180,14 +183,15 @@ class Installed(unittest.TestCase):
             ["pkg-config", "--cflags", "--libs", "usbremote"], check=True,
             text=True, stdout=subprocess.PIPE, env={
                 **os.environ,
-                "PKG_CONFIG_PATH": f"{cls.root}/usr/lib/pkgconfig"}).stdout
+                "PKG_CONFIG_PATH": f"{cls.lib}/pkgconfig"}).stdout
         subprocess.run([*compiler, *STRICT, ECHO, "-o", output,
-                        f"-Wl,-rpath,{cls.root}/usr/lib", *flags.split()],
+                        f"-Wl,-rpath,{cls.lib}", *flags.split()],
                        check=True)
 
     def start(self, *arguments):
-        process = subprocess.Popen([self.echo, *map(str, arguments)],
-                                   stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(["./echo", *map(str, arguments)],
+                                   stderr=subprocess.PIPE, text=True,
+                                   cwd=self.root)
         self.addCleanup(process.stderr.close)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
@@ -195,12 +199,13 @@ class Installed(unittest.TestCase):
 
     def qemu(self, how):
         """A QEMU for an echo that connects or listens, and the echo."""
-        path = self.root / f"{how}.sock"
+        path = self.root / {"connect": "usb.sock"}.get(how, "listen.sock")
         with socket.socket(socket.AF_UNIX) as server:
             server.bind(str(path))
             server.listen()
             if how == "connect":
-                process = self.start(how, f"unix:{path}")
+                _, *arguments = manual.readme("echo", manual.LIBRARY)
+                process = self.start(*arguments)
                 sock, _ = server.accept()
         if how == "listen":     # in place of the dead socket of before
             process = self.start(how, f"unix:{path}")
@@ -231,7 +236,7 @@ class Installed(unittest.TestCase):
     def test_only_what_is_public_is_exported(self):
         text = subprocess.run(
             ["nm", "-D", "--defined-only",
-             self.root / "usr/lib/libusbremote.so"],
+             self.lib / "libusbremote.so"],
             text=True, stdout=subprocess.PIPE, check=True).stdout
         names = [line.split()[-1] for line in text.splitlines()]
         self.assertIn("usbremote_process", names)

@@ -1,26 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The device that the manual shows does what it says."""
+"""The manual's device does what it says, and all command lines are run."""
 
 import re
-import textwrap
 import unittest
-from pathlib import Path
 
-import support  # noqa: F401
+from support import ROOT, manual
 
 from usbremote._proto import Status, TransferType
 from usbremote.setup import Setup
 from usbremote.testing import Bench
 
-MANUAL = Path(__file__).resolve().parents[2] / "docs" / "usb-remote.rst"
-
 
 def echo_class():
     """Echo of the block "echo.py" in the manual."""
-    found = re.search(r"^\.\. test: echo\.py\n\n\.\. code-block:: python\n\n"
-                      r"((?:(?:   .*)?\n)+)", MANUAL.read_text(), re.M)
     names = {"__name__": "echo"}
-    exec(textwrap.dedent(found.group(1)), names)
+    exec(manual.block("echo.py"), names)
     return names["Echo"]
 
 
@@ -45,6 +39,33 @@ class Echo(unittest.TestCase):
                 self.bench.write(1, b"")
             id = self.bench.read(0x81, 512, TransferType.BULK)
             self.assertEqual(self.bench.answer_to(id).data, data)
+
+
+class CommandLines(unittest.TestCase):
+    """Each block of commands on a page is used by a test."""
+
+    def test_each_block_has_a_name_that_a_test_asks_for(self):
+        tests = "".join(path.read_text() for folder in ("unit", "guest/cases")
+                        for path in (ROOT / "tests" / folder).glob("*.py"))
+        blocks = [block for page in (manual.README, manual.LIBRARY,
+                                     manual.TUTORIAL)
+                  for block in manual.commands(page)]
+        blocks += [(name, "") for name in re.findall(
+            r"^\.\. test: (\S+)", manual.PAGE.read_text(), re.M)]
+        self.assertEqual([block for block in blocks
+                          if f'"{block[0]}"' not in tests], [])
+
+    def test_each_shell_block_of_the_manual_has_a_name(self):
+        text = manual.PAGE.read_text()
+        self.assertEqual(
+            len(re.findall(r"^\.\. code-block:: shell\n", text, re.M)),
+            len(re.findall(r"^\.\. test: .*\n\n\.\. code-block:: shell\n",
+                           text, re.M)))
+
+    def test_the_test_guest_is_started_as_in_the_tutorial(self):
+        """A guest case starts it with the tutorial's line."""
+        self.assertEqual(manual.readme("guest"),
+                         manual.readme("guest", manual.TUTORIAL))
 
 
 if __name__ == "__main__":

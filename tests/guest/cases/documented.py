@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 from pathlib import Path
+from xml.etree import ElementTree
 
 from guestlab import manual, tls
 from guestlab.example import MANUFACTURER
@@ -205,6 +206,21 @@ def state(lab):
         shown = lab.vm.qmp.hmp(line)
         if not shown or "Error" in shown:
             raise Failure(f"(qemu) {line}\n{shown}")
+    question = manual.block("state.qmp").replace("usb0", device.id)
+    speed = lab.vm.qmp.message(json.loads(question))
+    if speed != "full":
+        raise Failure(f"{question}\n{speed}")
+
+
+@case("manual: the options that libvirt is to pass on")
+def libvirt(lab):
+    arguments = [arg.get("value").replace("/run/usb-remote/", "./")
+                 for arg in ElementTree.fromstring(manual.block("libvirt.xml"))
+                 .iter("{http://libvirt.org/schemas/domain/qemu/1.0}arg")]
+    vm = lab.new_vm("-device", "qemu-xhci,id=usb", *arguments,
+                    wait_boot=False)
+    if "USB remote device" not in vm.qmp.hmp("info usb"):
+        raise Failure("info usb does not show the device")
 
 
 def boot_tls(lab):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The command lines in docs/, taken from the pages themselves.
+"""The command lines in docs/ and the README files, taken from the pages.
 
-A block that a test runs has a comment before it:  .. test: NAME
+A block that a test runs has a comment before it: in a .rst page
+.. test: NAME, in a .md page <!-- test: NAME -->
 """
 
 import re
@@ -12,6 +13,8 @@ from guestlab.places import TOP, Failure
 
 PAGE = TOP / "docs" / "usb-remote.rst"
 TUTORIAL = TOP / "docs" / "tutorial.md"
+README = TOP / "README.md"
+LIBRARY = TOP / "libusbremote" / "README.md"
 
 
 def block(name):
@@ -55,10 +58,27 @@ def drivers():
 
 
 def tutorial(name):
-    """The text of a block of docs/tutorial.md: after <!-- test: NAME -->."""
+    """The text of a block of docs/tutorial.md."""
+    return markdown(TUTORIAL, name)
+
+
+def readme(name, page=README):
+    """The arguments of the one command in a block of a README file."""
+    text = markdown(page, name).replace("\\\n", " ")
+    return shlex.split(text, comments=True)
+
+
+def markdown(page, name):
+    """The text of the block called @name in a .md file."""
     found = re.search(rf"^<!-- test: {re.escape(name)} -->\n"
-                      r"```\w+\n(.*?)^```$", TUTORIAL.read_text(),
+                      r"```\w+\n(.*?)^```$", page.read_text(),
                       re.MULTILINE | re.DOTALL)
     if not found:
-        raise Failure(f"{TUTORIAL.name} has no block <!-- test: {name} -->")
+        raise Failure(f"{page.name} has no block <!-- test: {name} -->")
     return found.group(1)
+
+
+def commands(page):
+    """(name, text) of each block of commands in a .md file; '' for none."""
+    return re.findall(r"(?:^<!-- test: (\S+) -->\n)?^```sh\n(.*?)^```$",
+                      page.read_text(), re.MULTILINE | re.DOTALL)
