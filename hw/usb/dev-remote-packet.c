@@ -21,7 +21,7 @@
 void remote_hold(USBRemoteState *s, USBPacket *p, int status, bool silent)
 {
     RemoteEndpoint *ep = remote_packet_ep(s, p);
-    RemotePacket *rp = g_new0(RemotePacket, 1);
+    RemotePacket *rp = remote_spare_packet(s);
 
     rp->packet = p;
     rp->status = status;
@@ -32,11 +32,18 @@ void remote_hold(USBRemoteState *s, USBPacket *p, int status, bool silent)
     remote_schedule(s);
 }
 
-static void remote_packet_free(RemoteEndpoint *ep, RemotePacket *rp)
+static void remote_packet_free(USBRemoteState *s, RemoteEndpoint *ep,
+                               RemotePacket *rp)
 {
+    if (rp == ep->asked || rp != QTAILQ_FIRST(&ep->packets)) {
+        ep->asked = NULL;
+        ep->n_asked = 0;
+    } else if (ep->n_asked) {
+        ep->n_asked--;
+    }
     QTAILQ_REMOVE(&ep->packets, rp, next);
     ep->n_packets--;
-    g_free(rp);
+    remote_spare_put_packet(s, rp);
 }
 
 /*
@@ -49,7 +56,7 @@ static void remote_finish(USBRemoteState *s, RemoteEndpoint *ep, int status,
     RemotePacket *rp = QTAILQ_FIRST(&ep->packets);
     USBPacket *p = rp->packet;
 
-    remote_packet_free(ep, rp);
+    remote_packet_free(s, ep, rp);
     p->status = status;
     p->actual_length = actual;
     trace_usb_remote_packet_done(remote_name(s), ep->address, p->id, status,
@@ -77,7 +84,7 @@ void remote_mark_packets(RemoteEndpoint *ep, int status)
     RemotePacket *rp;
 
     QTAILQ_FOREACH(rp, &ep->packets, next) {
-        rp->request = NULL;
+        remote_unask(ep, rp);
         rp->silent = false;
         rp->status = status;
     }
@@ -93,7 +100,7 @@ static void remote_take_orphan(USBRemoteState *s, RemotePacket *rp,
     rp->progress = r->done;
     rp->tail_length = r->tail_length;
     rp->tail_crc = r->tail_crc;
-    r->orphan = false;
+    remote_set_orphan(r, false);
     if (r->stands_in) {
         remote_request_free(s, r);
     } else {
@@ -107,6 +114,9 @@ static void remote_adopt(USBRemoteState *s, RemoteEndpoint *ep,
 {
     RemoteRequest *r, *next, *found;
 
+    if (!ep->n_orphans) {
+        return;
+    }
     QTAILQ_FOREACH(found, &ep->requests, next) {
         if (found->orphan && remote_request_matches(found, rp->packet)) {
             break;
@@ -128,20 +138,14 @@ static void remote_adopt(USBRemoteState *s, RemoteEndpoint *ep,
 /* The first packet of @ep that can be asked for now, or NULL. */
 static RemotePacket *remote_next_packet(RemoteEndpoint *ep)
 {
-    RemotePacket *rp;
+    RemotePacket *rp = ep->asked ?: QTAILQ_FIRST(&ep->packets);
 
-    QTAILQ_FOREACH(rp, &ep->packets, next) {
-        if (rp->silent || rp->status != USB_RET_ASYNC) {
-            return NULL;
-        }
-        if (!rp->request) {
-            return rp;
-        }
-        if (rp->request->more) {
-            return NULL;
-        }
+    while (rp && rp->request && !rp->request->more) {
+        ep->asked = rp;
+        rp = QTAILQ_NEXT(rp, next);
     }
-    return NULL;
+    return rp && !rp->request && !rp->silent && rp->status == USB_RET_ASYNC ?
+           rp : NULL;
 }
 
 static bool remote_submit_control(USBRemoteState *s, RemoteEndpoint *ep)
@@ -226,6 +230,9 @@ void remote_match_in(USBRemoteState *s, RemoteEndpoint *ep,
     RemoteRequest *r;
     bool differs = false;
 
+    if (ep->n_live <= index) {
+        return;
+    }
     QTAILQ_FOREACH(r, &ep->requests, next) {
         if (r->discard || index) {
             index -= !r->discard;
@@ -233,7 +240,9 @@ void remote_match_in(USBRemoteState *s, RemoteEndpoint *ep,
         }
         if (r->state == REMOTE_SENT) {
             differs |= r->size != size;
-            r->cancel |= differs;
+            if (differs) {
+                remote_request_cancel(r);
+            }
         }
     }
     if (differs) {
@@ -243,29 +252,26 @@ void remote_match_in(USBRemoteState *s, RemoteEndpoint *ep,
 
 /*
  * The first packet that no request is there for, or NULL.  Those before it
- * have one each; if one of these was only a piece, the others come first.
+ * have one each; if the last of these was only a piece, its others come first.
+ * Requests are discarded all at once, so the last one is one of them.
  */
 static RemotePacket *remote_next_in(RemoteEndpoint *ep)
 {
-    RemoteRequest *r = QTAILQ_FIRST(&ep->requests);
-    RemotePacket *rp;
+    RemotePacket *rp = ep->asked;
 
-    QTAILQ_FOREACH(rp, &ep->packets, next) {
-        while (r && r->discard) {
-            r = QTAILQ_NEXT(r, next);
-        }
-        if (rp->status != USB_RET_ASYNC) {
-            return NULL;
-        }
-        if (!r) {
-            return rp;
-        }
-        if (r->more) {
-            return NULL;
-        }
-        r = QTAILQ_NEXT(r, next);
+    if (ep->n_live >= ep->n_packets ||
+        (ep->n_live && QTAILQ_LAST(&ep->requests)->more)) {
+        return NULL;
     }
-    return NULL;
+    for (; ep->n_asked > ep->n_live; ep->n_asked--) {
+        rp = QTAILQ_PREV(rp, next);
+    }
+    for (; ep->n_asked < ep->n_live; ep->n_asked++) {
+        rp = rp ? QTAILQ_NEXT(rp, next) : QTAILQ_FIRST(&ep->packets);
+    }
+    ep->asked = rp;
+    rp = rp ? QTAILQ_NEXT(rp, next) : QTAILQ_FIRST(&ep->packets);
+    return rp->status == USB_RET_ASYNC ? rp : NULL;
 }
 
 /* Bytes of @r that fit into @room: whole packets, if not all of them. */
@@ -460,9 +466,9 @@ void remote_handle_cancel(USBRemoteState *s, USBPacket *p)
     if (rp->request && remote_is_control(ep)) {
         remote_abandon(s, rp->request);
     } else if (rp->request) {
-        rp->request->orphan = true;
+        remote_set_orphan(rp->request, true);
     } else if (rp->progress && !remote_ep_is_in(ep)) {
-        remote_leave_progress(ep, rp);
+        remote_leave_progress(s, ep, rp);
     }
     if (rp->retry) {
         ep->retry_at = 0;   /* what was to be repeated is gone */
@@ -471,7 +477,7 @@ void remote_handle_cancel(USBRemoteState *s, USBPacket *p)
         (!QTAILQ_EMPTY(&ep->requests) || ep->partial_size)) {
         ep->orphan_at = remote_now() + REMOTE_ORPHAN_NS;
     }
-    remote_packet_free(ep, rp);
+    remote_packet_free(s, ep, rp);
     remote_schedule(s);
 }
 

@@ -109,11 +109,18 @@ void remote_request_free(USBRemoteState *s, RemoteRequest *r)
     if (!remote_is_control(r->ep)) {
         s->bytes -= r->length;
     }
+    remote_set_orphan(r, false);
+    r->ep->n_live -= !r->discard;
     QTAILQ_REMOVE(&r->ep->requests, r, next);
-    g_free(r->data);
-    g_free(r->table);
-    g_free(r);
+    remote_spare_put_request(s, r);
     remote_credit_freed(s);
+}
+
+static void remote_request_add(RemoteEndpoint *ep, RemoteRequest *r)
+{
+    r->ep = ep;
+    ep->n_live++;
+    QTAILQ_INSERT_TAIL(&ep->requests, r, next);
 }
 
 /*
@@ -130,9 +137,6 @@ static int64_t remote_budget(USBRemoteState *s, RemoteEndpoint *ep)
     int64_t half = l->max_bytes / 2;
     int64_t left = MAX(half - (int64_t)s->bytes, 0);
 
-    if (s->conn.state != REMOTE_OPEN) {
-        return -1;
-    }
     if (ep->n_sent == 0 && s->n_in_flight < l->max_requests) {
         return MAX(left, MIN(half / REMOTE_ENDPOINTS,
                              l->max_bytes - (int64_t)s->bytes));
@@ -193,22 +197,19 @@ RemoteRequest *remote_request_new(USBRemoteState *s, RemoteEndpoint *ep,
                                   USBPacket *p, size_t done, uint32_t length,
                                   bool out)
 {
-    RemoteRequest *r;
-    uint8_t *data = NULL;
+    RemoteRequest *r = remote_spare_request(s);
 
     if (length && out) {
-        data = g_try_malloc(length);
-        if (!data) {
+        r->data = remote_request_buffer(s, r, length);
+        if (!r->data) {
+            remote_spare_put_request(s, r);
             return NULL;
         }
     }
-    r = g_new0(RemoteRequest, 1);
-    r->ep = ep;
     r->hcd_id = p->id;
     r->size = usb_packet_size(p);
     r->done = done;
     r->length = length;
-    r->data = data;
     r->retry = ep->retry && ep->retry_id == p->id;
     ep->retry = false;
     ep->n_sent++;
@@ -216,7 +217,7 @@ RemoteRequest *remote_request_new(USBRemoteState *s, RemoteEndpoint *ep,
         s->n_in_flight++;
         s->bytes += length;
     }
-    QTAILQ_INSERT_TAIL(&ep->requests, r, next);
+    remote_request_add(ep, r);
     return r;
 }
 
@@ -262,6 +263,29 @@ void remote_send_submit(USBRemoteState *s, RemoteRequest *r)
     remote_conn_put(s, USB_REMOTE_MSG_SUBMIT, r->id, &m, r->data, data);
 }
 
+/* Have @r taken back from the peer, unless that has answered it. */
+void remote_request_cancel(RemoteRequest *r)
+{
+    if (r->state == REMOTE_SENT) {
+        r->cancel = true;
+        r->ep->cancel_due = true;
+    }
+}
+
+void remote_set_orphan(RemoteRequest *r, bool orphan)
+{
+    r->ep->n_orphans += orphan - r->orphan;
+    r->orphan = orphan;
+}
+
+/* The packet @rp is to be asked for, though it may have been before. */
+void remote_unask(RemoteEndpoint *ep, RemotePacket *rp)
+{
+    rp->request = NULL;
+    ep->asked = NULL;
+    ep->n_asked = 0;
+}
+
 /* The peer need not answer @r any more; if it does, nobody wants it. */
 void remote_abandon(USBRemoteState *s, RemoteRequest *r)
 {
@@ -269,8 +293,9 @@ void remote_abandon(USBRemoteState *s, RemoteRequest *r)
         remote_request_free(s, r);
         return;
     }
-    r->orphan = false;
-    r->cancel = true;
+    remote_set_orphan(r, false);
+    remote_request_cancel(r);
+    r->ep->n_live -= !r->discard;
     r->discard = true;
     remote_schedule(s);
 }
@@ -280,6 +305,10 @@ void remote_send_cancels(USBRemoteState *s, RemoteEndpoint *ep)
     static const UsbRemoteCancel m;
     RemoteRequest *r;
 
+    if (!ep->cancel_due) {
+        return;
+    }
+    ep->cancel_due = false;
     QTAILQ_FOREACH(r, &ep->requests, next) {
         if (r->cancel && !r->cancel_sent && r->state == REMOTE_SENT) {
             r->cancel_sent = true;
@@ -326,7 +355,7 @@ void remote_drop_requests(USBRemoteState *s, RemoteEndpoint *ep)
             continue;   /* done, and only waits for its turn */
         }
         if (rp) {
-            rp->request = NULL;
+            remote_unask(ep, rp);
         }
         remote_abandon(s, r);
     }
@@ -415,20 +444,20 @@ void remote_add_progress(RemotePacket *rp, RemoteRequest *r, uint32_t bytes)
  * An OUT packet is cancelled while none of its pieces is on the way: leave a
  * request in their place, so that it can go on where it was if it comes back.
  */
-void remote_leave_progress(RemoteEndpoint *ep, RemotePacket *rp)
+void remote_leave_progress(USBRemoteState *s, RemoteEndpoint *ep,
+                           RemotePacket *rp)
 {
-    RemoteRequest *r = g_new0(RemoteRequest, 1);
+    RemoteRequest *r = remote_spare_request(s);
 
-    r->ep = ep;
     r->state = REMOTE_DONE;
     r->stands_in = true;
-    r->orphan = true;
     r->hcd_id = rp->packet->id;
     r->size = usb_packet_size(rp->packet);
     r->done = rp->progress;
     r->tail_length = rp->tail_length;
     r->tail_crc = rp->tail_crc;
-    QTAILQ_INSERT_TAIL(&ep->requests, r, next);
+    remote_request_add(ep, r);
+    remote_set_orphan(r, true);
 }
 
 /*
@@ -469,7 +498,7 @@ static void remote_answered_nak(USBRemoteState *s, RemoteRequest *r)
     s->stats.naks++;
     ep->retry_at = remote_now() + remote_interval_ns(s, ep);
     if (rp) {
-        rp->request = NULL;
+        remote_unask(ep, rp);
         rp->retry = true;
     } else {
         ep->retry = true;
@@ -477,7 +506,7 @@ static void remote_answered_nak(USBRemoteState *s, RemoteRequest *r)
     }
     if (!remote_ep_is_in(ep)) {
         for (; later; later = QTAILQ_NEXT(later, next)) {
-            later->cancel |= later->state == REMOTE_SENT;
+            remote_request_cancel(later);
         }
     }
     remote_request_free(s, r);
@@ -491,7 +520,7 @@ static void remote_answered_cancelled(USBRemoteState *s, RemoteRequest *r,
 
     if (rp) {
         remote_add_progress(rp, r, consumed);
-        rp->request = NULL;
+        remote_unask(r->ep, rp);
         rp->retry = true;
     }
     remote_request_free(s, r);
@@ -517,8 +546,8 @@ static bool remote_answer_ok(USBRemoteState *s, const UsbRemoteHead *h,
 }
 
 /* Keep what was answered until a packet takes it. */
-static void remote_store(RemoteRequest *r, const UsbRemoteHead *h,
-                         const UsbRemoteComplete *m)
+static void remote_store(USBRemoteState *s, RemoteRequest *r,
+                         const UsbRemoteHead *h, const UsbRemoteComplete *m)
 {
     const uint8_t *data = (const uint8_t *)(m + 1);
     uint32_t size = usb_remote_complete_data(m, h->length);
@@ -530,8 +559,7 @@ static void remote_store(RemoteRequest *r, const UsbRemoteHead *h,
         r->status = USB_RET_BABBLE;
     }
     if (size && r->actual) {
-        g_free(r->data);
-        r->data = g_try_malloc(r->actual);
+        r->data = remote_request_buffer(s, r, r->actual);
         if (!r->data) {
             r->actual = 0;
             r->status = USB_RET_IOERROR;
@@ -568,7 +596,7 @@ static void remote_answered(USBRemoteState *s, RemoteRequest *r,
         remote_unslot(s, r);
         r->state = REMOTE_DONE;
         r->cancel = false;
-        remote_store(r, h, m);
+        remote_store(s, r, h, m);
         if (cancelled) {
             r->status = USB_RET_SUCCESS;    /* all of it was consumed */
         }
@@ -621,13 +649,13 @@ static void remote_expire_orphans(USBRemoteState *s, RemoteEndpoint *ep)
     QTAILQ_FOREACH_SAFE(r, &ep->requests, next, next) {
         if (remote_ep_is_in(ep)) {
             if (!wanted) {
-                r->cancel |= r->state == REMOTE_SENT;
+                remote_request_cancel(r);
             }
             wanted -= wanted && !r->discard;
         } else if (r->orphan && r->state == REMOTE_DONE) {
             remote_request_free(s, r);
         } else if (r->orphan) {
-            r->cancel = true;
+            remote_request_cancel(r);
         }
     }
 }

@@ -253,6 +253,7 @@ void remote_lost(USBRemoteState *s)
     g_free(a->reason);
     memset(a, 0, sizeof(*a));
     s->epoch = 0;
+    remote_spares_drop(s);
 }
 
 static void remote_signal_wakeup(USBRemoteState *s)
@@ -464,6 +465,7 @@ static void usb_remote_realize(USBDevice *udev, Error **errp)
         return;
     }
     remote_requests_init(s);
+    remote_spares_init(s);
     s->nak_only = remote_on_ohci(s);
     remote_table_reset(s);
     s->bh = qemu_bh_new_guarded(remote_bh, s,
@@ -488,6 +490,7 @@ static void usb_remote_unrealize(USBDevice *udev)
     qemu_del_vm_change_state_handler(s->vmstate);
     timer_free(s->timer);
     remote_abort(s, USB_RET_NODEV);
+    remote_spares_free(s);
     qemu_bh_delete(s->bh);
     remote_table_forget(s);
     g_free(s->attachment.reason);

@@ -12,6 +12,7 @@
  *                     |
  *                dev-remote-request.c    SUBMIT, COMPLETE, CANCEL
  *                dev-remote-table.c      endpoint tables
+ *                dev-remote-spare.c      memory for packets and requests
  *                     |
  *                dev-remote-conn.c       bytes, messages (remote-codec.h)
  *                     |
@@ -66,6 +67,9 @@ OBJECT_DECLARE_SIMPLE_TYPE(USBRemoteState, USB_REMOTE)
 /* Bytes by which a long OUT packet is known again between its pieces. */
 #define REMOTE_TAIL_MAX             4096
 
+/* Packets, and requests, that are kept for later. */
+#define REMOTE_SPARE_MAX            256
+
 /* Bytes taken from the chardev at a time. */
 #define REMOTE_READ_SIZE            4096
 /* Nothing more is put into the send buffer while this much is unsent. */
@@ -87,6 +91,8 @@ typedef enum RemoteRequestState {
  * a stream, and goes to whichever packet is next.
  */
 struct RemoteRequest {
+    uint8_t *buffer;            /* stays with it when it is a spare one */
+    size_t room;                /* bytes of buffer */
     QTAILQ_ENTRY(RemoteRequest) next;   /* in RemoteEndpoint.requests */
     RemoteEndpoint *ep;
     RemoteRequestState state;
@@ -96,7 +102,7 @@ struct RemoteRequest {
     size_t done;                /* bytes of the packet before this piece */
     uint32_t length;            /* bytes of this piece */
     uint8_t setup[8];
-    uint8_t *data;              /* OUT: what was sent; IN: what came */
+    uint8_t *data;              /* OUT: what was sent; IN: what came; or NULL */
     uint32_t actual;            /* answered length, at most length */
     uint32_t taken;             /* IN: bytes of data given to packets */
     int status;                 /* USB_RET_* */
@@ -145,6 +151,11 @@ struct RemoteEndpoint {
     QTAILQ_HEAD(, RemotePacket) packets;    /* as the guest queued them */
     QTAILQ_HEAD(, RemoteRequest) requests;  /* as they were sent */
     unsigned n_packets;
+    RemotePacket *asked;        /* none up to it is to be asked for, or NULL */
+    unsigned n_asked;           /* IN: how many that are */
+    unsigned n_live;            /* requests without those to be discarded */
+    unsigned n_orphans;
+    bool cancel_due;            /* a CANCEL may have to be sent */
     unsigned n_sent;            /* requests not answered yet */
     unsigned n_cancelled;       /* of these, those with CANCEL sent */
     int64_t polled_at;          /* virtual ns; NAK mode, OUT and control */
@@ -243,6 +254,10 @@ struct USBRemoteState {
     uint32_t detached_number;   /* for DETACHED */
     bool remote_wakeup_due;
 
+    GPtrArray *spare_requests;
+    GPtrArray *spare_packets;
+    uint64_t buffer_bytes;      /* of all requests, spare ones too */
+
     RemoteEndpoint eps[REMOTE_ENDPOINTS];
     RemoteRequest *slots[REMOTE_SLOTS];
     uint32_t n_in_flight;       /* requests with credit and no answer */
@@ -291,6 +306,17 @@ size_t remote_conn_room(USBRemoteState *s);
 void remote_conn_put(USBRemoteState *s, uint16_t type, uint64_t id,
                      const void *fixed, const void *tail, size_t tail_size);
 
+/* dev-remote-spare.c: memory, so that a transfer needs no allocation */
+void remote_spares_init(USBRemoteState *s);
+void remote_spares_drop(USBRemoteState *s);
+void remote_spares_free(USBRemoteState *s);
+RemoteRequest *remote_spare_request(USBRemoteState *s);
+uint8_t *remote_request_buffer(USBRemoteState *s, RemoteRequest *r,
+                               size_t size);
+void remote_spare_put_request(USBRemoteState *s, RemoteRequest *r);
+RemotePacket *remote_spare_packet(USBRemoteState *s);
+void remote_spare_put_packet(USBRemoteState *s, RemotePacket *rp);
+
 /* dev-remote-request.c: requests, and what the peer answers */
 void remote_requests_init(USBRemoteState *s);
 bool remote_may_poll(USBRemoteState *s, RemoteEndpoint *ep, uint32_t length);
@@ -305,8 +331,12 @@ size_t remote_control_result(USBRemoteState *s, RemoteRequest *r,
                              USBPacket *p);
 void remote_send_submit(USBRemoteState *s, RemoteRequest *r);
 void remote_add_progress(RemotePacket *rp, RemoteRequest *r, uint32_t bytes);
-void remote_leave_progress(RemoteEndpoint *ep, RemotePacket *rp);
+void remote_leave_progress(USBRemoteState *s, RemoteEndpoint *ep,
+                           RemotePacket *rp);
 int64_t remote_interval_ns(USBRemoteState *s, const RemoteEndpoint *ep);
+void remote_request_cancel(RemoteRequest *r);
+void remote_set_orphan(RemoteRequest *r, bool orphan);
+void remote_unask(RemoteEndpoint *ep, RemotePacket *rp);
 void remote_send_cancels(USBRemoteState *s, RemoteEndpoint *ep);
 void remote_abandon(USBRemoteState *s, RemoteRequest *r);
 void remote_drop_requests(USBRemoteState *s, RemoteEndpoint *ep);

@@ -250,6 +250,50 @@ static void parked_requests_outlive_many_others(const void *opaque)
     rig_free(rig);
 }
 
+/* Each small answer, which is kept, can have the buffer of a large write. */
+static void small_answers_do_not_keep_large_buffers(const void *opaque)
+{
+    enum { ROUNDS = 15, LARGE = 1 << 20, BOUND = 8 << 20 };
+    static const Window w = { LARGE, 256, 16, BOUND };
+    Rig *rig = rig_window(opaque, &w);
+    UsbHcTransfer *in[ROUNDS + 1];
+    PeerMessage *first;
+    size_t before, i;
+
+    in[0] = usbhc_submit(rig->bulk_in, NULL, 64);
+    first = rig_submit(rig, PEER_BULK_IN);
+    rig_out(rig, rig->bulk_out, LARGE);
+    before = rig_rss(rig);
+    for (i = 1; i <= ROUNDS; i++) {
+        in[i] = usbhc_submit(rig->bulk_in, NULL, 64);
+        peer_answer_ok(rig->peer, rig_submit(rig, PEER_BULK_IN), "x", 1);
+        rig_out(rig, rig->bulk_out, LARGE);
+    }
+    g_assert_cmpint(rig_rss(rig), <, before + BOUND + RIG_SANITIZER_KEEPS);
+    peer_answer_ok(rig->peer, first, "x", 1);
+    for (i = 0; i <= ROUNDS; i++) {
+        g_assert_cmpint(usbhc_wait(in[i]), ==, USBHC_SHORT);
+        usbhc_transfer_free(in[i]);
+    }
+    rig_free(rig);
+}
+
+/* It takes no answer but a whole one, and that is too long for a message. */
+static void interrupt_that_no_message_can_carry_fails(const void *opaque)
+{
+    static const Window w = { USB_REMOTE_MIN_PAYLOAD, 16, 16, 1 << 20 };
+    Rig *rig = rig_window(opaque, &w);
+    UsbHcTransfer *in = usbhc_submit(rig->int_in, NULL,
+                                     USB_REMOTE_MIN_PAYLOAD + 1024);
+
+    g_assert_cmpint(usbhc_wait(in), ==, USBHC_ERROR);
+    g_assert_cmpint(submits(rig), ==, 0);
+    usbhc_transfer_free(in);
+    g_assert_cmpint(usbhc_clear_halt(rig->int_in), ==, USBHC_OK);
+    rig_in(rig, rig->int_in, 64, 64);
+    rig_free(rig);
+}
+
 static void failed_chardev_change_spares_the_next_peer(const void *opaque)
 {
     Rig *rig = rig_new(opaque, NULL);
@@ -434,6 +478,10 @@ void usb_remote_credit_add(void)
             taken_data_wakes_those_without_credit);
     rig_add(&usbhc_xhci, "parked-requests-outlive-many-others",
             parked_requests_outlive_many_others);
+    rig_add(&usbhc_xhci, "small-answers-do-not-keep-large-buffers",
+            small_answers_do_not_keep_large_buffers);
+    rig_add(&usbhc_xhci, "interrupt-that-no-message-can-carry-fails",
+            interrupt_that_no_message_can_carry_fails);
     rig_add(&usbhc_xhci, "failed-chardev-change-spares-the-next-peer",
             failed_chardev_change_spares_the_next_peer);
     rig_add(&usbhc_xhci, "pieces-are-sent-once", pieces_are_sent_once);
