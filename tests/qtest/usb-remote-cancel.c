@@ -379,6 +379,79 @@ static void unanswered_cancel_times_out(const void *opaque)
     rig_free(rig);
 }
 
+static void two_unanswered_cancels_are_one_violation(const void *opaque)
+{
+    Rig *rig = rig_new_patient(opaque);
+    UsbHcEndpoint *ep[] = { rig->bulk_in, rig->bulk_out };
+    UsbHcTransfer *xfer[2];
+    unsigned i;
+
+    rig->peer->auto_cancel = false;
+    for (i = 0; i < 2; i++) {
+        xfer[i] = usbhc_submit(ep[i], "data", 4);
+        peer_expect_free(rig->peer, USB_REMOTE_MSG_SUBMIT);
+    }
+    for (i = 0; i < 2; i++) {
+        usbhc_transfer_free(xfer[i]);
+        usbhc_ep_close(ep[i]);
+    }
+    for (i = 0; i < 2; i++) {
+        peer_expect_free(rig->peer, USB_REMOTE_MSG_CANCEL);
+    }
+    qtest_clock_step(rig->qts, 11000 * (int64_t)USBHC_FRAME_NS);
+    peer_expect_error(rig->peer, USB_REMOTE_ERROR_TIMEOUT);
+    rig_expect_unplugged(rig);
+    g_assert_cmpint(rig_log_count(rig, "CANCEL was not answered"), ==, 1);
+    rig_free(rig);
+}
+
+/* Overtaken by the first, the second was taken back, but came too far. */
+static void out_taken_back_too_late_is_done(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+    UsbHcTransfer *first = usbhc_submit(rig->bulk_out, "first", 5);
+    UsbHcTransfer *second = usbhc_submit(rig->bulk_out, "second", 6);
+    PeerMessage *m = rig_submit(rig, PEER_BULK_OUT);
+    PeerMessage *late = rig_submit(rig, PEER_BULK_OUT);
+
+    rig->peer->auto_cancel = false;
+    peer_answer(rig->peer, m, USB_REMOTE_STATUS_NAK);
+    peer_expect_free(rig->peer, USB_REMOTE_MSG_CANCEL);
+    peer_send_complete(rig->peer, &late->head, USB_REMOTE_STATUS_CANCELLED,
+                       NULL, 6, NULL, -1);
+    peer_message_free(late);
+    m = rig_submit(rig, PEER_BULK_OUT);
+    g_assert_cmpmem(peer_submit_data(m), peer_submit_length(m), "first", 5);
+    peer_answer_ok(rig->peer, m, NULL, 5);
+    g_assert_cmpint(usbhc_wait(first), ==, USBHC_OK);
+    g_assert_cmpint(usbhc_wait(second), ==, USBHC_OK);
+    g_assert_false(peer_has(rig->peer, USB_REMOTE_MSG_SUBMIT));
+    usbhc_transfer_free(first);
+    usbhc_transfer_free(second);
+    rig_free(rig);
+}
+
+/* The guest may write to a buffer while the controller lets go of it. */
+static void out_that_comes_back_with_other_bytes_is_new(const void *opaque)
+{
+    Rig *rig = rig_new_patient(opaque);
+    UsbHcTransfer *stays = usbhc_submit(rig->bulk_out, "before", 6);
+    UsbHcTransfer *goes = usbhc_submit(rig->bulk_out, "goes", 4);
+    PeerMessage *m = rig_submit(rig, PEER_BULK_OUT);
+
+    peer_message_free(m);
+    peer_message_free(rig_submit(rig, PEER_BULK_OUT));
+    qtest_memwrite(rig->qts, stays->buffer, "after!", 6);
+    usbhc_cancel(goes);
+    m = rig_submit(rig, PEER_BULK_OUT);
+    g_assert_cmpmem(peer_submit_data(m), peer_submit_length(m), "after!", 6);
+    peer_answer_ok(rig->peer, m, NULL, 6);
+    g_assert_cmpint(usbhc_wait(stays), ==, USBHC_OK);
+    usbhc_transfer_free(goes);
+    usbhc_transfer_free(stays);
+    rig_free(rig);
+}
+
 static void answer_in_spite_of_cancel(const void *opaque)
 {
     Rig *rig = rig_new_patient(opaque);
@@ -452,6 +525,8 @@ void usb_remote_cancel_add(void)
 {
     size_t i;
 
+    rig_add(&usbhc_uhci, "out-that-comes-back-with-other-bytes-is-new",
+            out_that_comes_back_with_other_bytes_is_new);
     for (i = 0; i < G_N_ELEMENTS(rig_drivers); i++) {
         const UsbHcDriver *drv = rig_drivers[i];
 
@@ -460,6 +535,10 @@ void usb_remote_cancel_add(void)
             rig_add(drv, "cancelled-in-is-told", cancelled_in_is_told);
             rig_add(drv, "unanswered-cancel-times-out",
                     unanswered_cancel_times_out);
+            rig_add(drv, "two-unanswered-cancels-are-one-violation",
+                    two_unanswered_cancels_are_one_violation);
+            rig_add(drv, "out-taken-back-too-late-is-done",
+                    out_taken_back_too_late_is_done);
             rig_add(drv, "answer-in-spite-of-cancel",
                     answer_in_spite_of_cancel);
             rig_add(drv, "second-cancel-has-its-own-grace",

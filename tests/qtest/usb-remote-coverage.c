@@ -178,6 +178,44 @@ static void peer_that_reads_late_gets_everything(const void *opaque)
     rig_free(rig);
 }
 
+/* What it did wrong cannot be told any more. */
+static void violation_of_a_peer_that_is_gone(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+
+    peer_send_hello(rig->peer);
+    peer_close(rig->peer);
+    rig_expect_unplugged(rig);
+    rig_expect_log(rig, "the peer broke the protocol");
+    rig_unplug_guest(rig);
+    rig_connect(rig);
+    rig_plug(rig);
+    bulk_in_works(rig);
+    rig_free(rig);
+}
+
+/* OHCI could take over a port, so packets wait as they have to there. */
+static void one_request_at_a_time_beside_an_ohci_companion(const void *opaque)
+{
+    static UsbHcDriver drv;
+    UsbHcTransfer *in[2];
+    Rig *rig;
+
+    drv = *(const UsbHcDriver *)opaque;
+    drv.device = "ich9-usb-ehci1,id=hc,addr=1d.0 "
+                 "-device pci-ohci,masterbus=hc.0";
+    rig = rig_new(&drv, NULL);
+    rig_connect(rig);
+    rig_plug(rig);
+    in[0] = usbhc_submit(rig->bulk_in, NULL, 64);
+    in[1] = usbhc_submit(rig->bulk_in, NULL, 64);
+    rig_run(rig, 5);
+    g_assert_cmpint(peer_queued(rig->peer, USB_REMOTE_MSG_SUBMIT), ==, 1);
+    usbhc_transfer_free(in[1]);
+    usbhc_transfer_free(in[0]);
+    rig_free(rig);
+}
+
 void usb_remote_coverage_add(void)
 {
     static const struct {
@@ -198,10 +236,14 @@ void usb_remote_coverage_add(void)
           odd_endpoints_of_a_descriptor_do_no_harm },
         { "peer-that-reads-late-gets-everything",
           peer_that_reads_late_gets_everything },
+        { "violation-of-a-peer-that-is-gone",
+          violation_of_a_peer_that_is_gone },
     };
     size_t i;
 
     for (i = 0; i < G_N_ELEMENTS(all); i++) {
         rig_add(&usbhc_xhci, all[i].name, all[i].fn);
     }
+    rig_add(&usbhc_ehci, "one-request-at-a-time-beside-an-ohci-companion",
+            one_request_at_a_time_beside_an_ohci_companion);
 }

@@ -10,6 +10,7 @@
  */
 
 #include "qemu/osdep.h"
+#include "qemu/bswap.h"
 #include "qobject/qdict.h"
 #include "qobject/qlist.h"
 #include "usb-remote-rig.h"
@@ -421,10 +422,95 @@ static void loadvm_of_an_empty_port(const void *opaque)
     rig_free(rig);
 }
 
+/* Where a field is in the device's section, from the end of its name on */
+enum { SETUP_LENGTH = 21, SETUP_INDEX = 25, SPEED = 37 };
+
+/* The device's section begins with its path on the bus. */
+static void spoil_state(const char *file, size_t field, uint32_t value)
+{
+    static const char name[] = "/1/usb-remote";
+    g_autofree char *stream = NULL;
+    char *at;
+    gsize length;
+
+    g_assert_true(g_file_get_contents(file, &stream, &length, NULL));
+    at = memmem(stream, length, name, strlen(name));
+    g_assert_nonnull(at);
+    at += strlen(name) + field;
+    g_assert_cmpint(at + sizeof(value) - stream, <, length);
+    stl_be_p(at, value);
+    g_assert_true(g_file_set_contents(file, stream, length, NULL));
+}
+
+static bool has_failed(QTestState *qts)
+{
+    QDict *r = qtest_qmp(qts, "{ 'execute': 'query-migrate' }");
+    const char *status = qdict_get_try_str(qdict_get_qdict(r, "return"),
+                                           "status");
+    bool failed = status && !strcmp(status, "failed");
+
+    g_assert_cmpstr(status, !=, "completed");
+    qobject_unref(r);
+    return failed;
+}
+
+static void expect_not_loaded(const char *log, const char *device,
+                              const char *uri)
+{
+    g_autofree char *text = NULL;
+    int64_t end = g_get_monotonic_time() + DEADLINE_S * G_TIME_SPAN_SECOND;
+    QTestState *to = qtest_initf(
+        "-machine pc -nodefaults -device %s "
+        "-chardev socket,id=c0,path=%s.peer,server=on,wait=off "
+        "-device usb-remote,chardev=c0,bus=hc.0 -incoming defer 2>%s",
+        device, log, log);
+
+    qtest_qmp_assert_success(to, "{ 'execute': 'migrate-incoming', "
+                             "'arguments': { 'uri': %s, "
+                             "'exit-on-error': false } }", uri);
+    while (!has_failed(to)) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        g_usleep(1000);
+    }
+    g_assert_true(g_file_get_contents(log, &text, NULL, NULL));
+    g_assert_nonnull(strstr(text, "the state to load has an impossible"));
+    qtest_quit(to);
+}
+
+static void impossible_state_is_not_loaded(const void *opaque)
+{
+    static const struct {
+        size_t field;
+        uint32_t value;
+    } bad[] = {
+        { SPEED, -1 }, { SPEED, USB_REMOTE_SPEED_SUPER + 1 },
+        { SETUP_LENGTH, -1 }, { SETUP_LENGTH, USB_REMOTE_MAX_CONTROL + 1 },
+        { SETUP_INDEX, -1 }, { SETUP_INDEX, USB_REMOTE_MAX_CONTROL + 1 },
+    };
+    Rig *rig = rig_new_plugged(opaque);
+    g_autofree char *file = g_strdup_printf("%s/stream", rig->dir);
+    g_autofree char *uri = g_strdup_printf("file:%s", file);
+    g_autofree char *log = g_strdup_printf("%s/log2", rig->dir);
+    g_autofree char *stream = NULL;
+    gsize length;
+    size_t i;
+
+    rig_migrate(rig, uri);
+    g_assert_true(g_file_get_contents(file, &stream, &length, NULL));
+    for (i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_assert_true(g_file_set_contents(file, stream, length, NULL));
+        spoil_state(file, bad[i].field, bad[i].value);
+        expect_not_loaded(log, rig->drv->device, uri);
+    }
+    rig_free(rig);
+}
+
 void usb_remote_migrate_add(void)
 {
     size_t i;
 
+    rig_add(&usbhc_xhci, "impossible-state-is-not-loaded",
+            impossible_state_is_not_loaded);
     for (i = 0; i < G_N_ELEMENTS(rig_drivers); i++) {
         const UsbHcDriver *drv = rig_drivers[i];
 
