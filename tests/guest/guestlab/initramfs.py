@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The guest's whole file system: busybox, our programs, some modules."""
 
+import os
+import re
 import subprocess
 
 from guestlab import cpio
@@ -31,10 +33,12 @@ PROGRAMS = {
     "bin/usbtest": ["usbtest.c"],
 }
 
+# Not static: libusb needs libudev, and Debian has no static one of that.
+LIBUSB_CLIENT = "bin/libusb"
+LIBUSB_SOURCES = ["libusb/main.c", "libusb/device.c", "libusb/bench.c"]
+
 # From Debian's packages: name in the guest, name there.
 E2FSPROGS = {"bin/mkfs.ext4": "sbin/mke2fs", "bin/e2fsck": "sbin/e2fsck"}
-LIBRARIES = ["libext2fs.so.2", "libcom_err.so.2", "libblkid.so.1",
-             "libuuid.so.1", "libe2p.so.2", "libc.so.6"]
 LIBRARY_FOLDER = "lib/x86_64-linux-gnu"
 LOADER = "ld-linux-x86-64.so.2"     # programs look for it in /lib64
 
@@ -48,7 +52,7 @@ def build(system):
     for name in ("proc", "sys", "tmp", "mnt", "root"):
         archive.directory(name)
     _add_busybox(archive, system.busybox)
-    _add_e2fsprogs(archive, system.e2fsprogs)
+    _add_dynamic(archive, work, system)
     _add_programs(archive, work)
     _add_modules(archive, Modules(system.modules))
     path = work / "initramfs.cpio"
@@ -65,41 +69,73 @@ def _add_busybox(archive, busybox):
             archive.symlink(f"bin/{applet}", "busybox")
 
 
-def _add_e2fsprogs(archive, root):
-    for name, source in E2FSPROGS.items():
-        archive.file(name, (root / source).read_bytes(), 0o755)
-    for name in [*LIBRARIES, LOADER]:
+def _add_dynamic(archive, work, system):
+    """The programs that have shared libraries, then all of these."""
+    roots = [system.e2fsprogs, system.libusb]
+    programs = {name: _anywhere(roots, source)
+                for name, source in E2FSPROGS.items()}
+    programs[LIBUSB_CLIENT] = _libusb_client(work, system.libusb)
+    for name, path in programs.items():
+        archive.file(name, path.read_bytes(), 0o755)
+    for name in _libraries(roots, programs.values()):
         path = f"{LIBRARY_FOLDER}/{name}"
-        archive.file(path, _anywhere(root, path).read_bytes(), 0o755)
+        archive.file(path, _anywhere(roots, path).read_bytes(), 0o755)
     archive.directory("lib64")
     archive.symlink(f"lib64/{LOADER}", f"/{LIBRARY_FOLDER}/{LOADER}")
 
 
-def _anywhere(root, path):
-    """Packages of one release have their libraries in /lib or /usr/lib."""
-    return next((place for place in (root / path, root / "usr" / path)
-                 if place.exists()), root / path)
+def _libusb_client(work, root):
+    library = _anywhere([root], f"{LIBRARY_FOLDER}/libusb-1.0.so.0")
+    return _compiled(LIBUSB_CLIENT, LIBUSB_SOURCES, work, [
+        "-I", str(root / "usr/include/libusb-1.0"), str(library),
+        "-Wl,--allow-shlib-undefined"])
+
+
+def _libraries(roots, programs):
+    """The names of all shared libraries that @programs need, LOADER too."""
+    found, left = [LOADER], list(programs)
+    while left:
+        for name in _needed(left.pop()):
+            if name not in found:
+                found.append(name)
+                left.append(_anywhere(roots, f"{LIBRARY_FOLDER}/{name}"))
+    return found
+
+
+def _needed(path):
+    """What a program or library says that it needs."""
+    told = subprocess.run(["readelf", "-d", path], check=True, text=True,
+                          env={**os.environ, "LC_ALL": "C"},
+                          stdout=subprocess.PIPE).stdout
+    return re.findall(r"\(NEEDED\).*\[(.*)\]", told)
+
+
+def _anywhere(roots, path):
+    """Packages of one release have their files in /lib or /usr/lib."""
+    places = [place / path for root in roots for place in (root, root / "usr")]
+    return next((place for place in places if place.exists()), places[0])
 
 
 def _add_programs(archive, work):
     for name, sources in PROGRAMS.items():
-        archive.file(name, _compiled(name, sources, work), 0o755)
+        program = _compiled(name, sources, work, ["-static"])
+        archive.file(name, program.read_bytes(), 0o755)
 
 
-def _compiled(name, sources, work):
-    """Compile when a source is newer than the program."""
+def _compiled(name, sources, work, options):
+    """Compile when a source is newer than the program; returns its path."""
     paths = [GUEST / "agent" / source for source in sources]
     program = work / name.replace("/", "-")
     newest = max(path.stat().st_mtime
-                 for path in (GUEST / "agent").iterdir())
+                 for path in (GUEST / "agent").rglob("*.[ch]"))
     if not program.exists() or program.stat().st_mtime < newest:
-        _compile(paths, program)
-    return program.read_bytes()
+        _compile(paths, program, options)
+    return program
 
 
-def _compile(paths, program):
+def _compile(paths, program, options):
     command = ["gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror",
-               "-static", "-o", str(program), *map(str, paths)]
+               "-o", str(program), *map(str, paths), *options]
     try:
         subprocess.run(command, check=True)
     except FileNotFoundError:

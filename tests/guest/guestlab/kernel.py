@@ -47,6 +47,11 @@ class Kernel:
         return self.root / "e2fsprogs"
 
     @property
+    def libusb(self):
+        """The folder with libusb, its header and the libraries it needs."""
+        return self.root / "libusb"
+
+    @property
     def release(self):
         """What `uname -r` says in the guest."""
         return (self.root / "release").read_text().strip()
@@ -60,6 +65,8 @@ def get():
         _fetch(suite, kernel)
     if not kernel.e2fsprogs.exists():
         _fetch_e2fsprogs(suite, kernel)
+    if not kernel.libusb.exists():
+        _fetch_libusb(suite, kernel)
     return kernel
 
 
@@ -80,13 +87,30 @@ def _fetch(suite, kernel):
 
 def _fetch_e2fsprogs(suite, kernel):
     """It has no static build, so its libraries come with it."""
-    debian = _archive(suite)
-    needs = [name for name in _dependencies(debian, "e2fsprogs")
-             if name.startswith("lib")]
-    part = archive.empty_folder(kernel.root / "e2fsprogs.part")
-    _unpack(debian, kernel, ["e2fsprogs", *needs], part)
+    needs = _libraries(_archive(suite), "e2fsprogs")
+    _fetch_folder(suite, kernel, ["e2fsprogs", *needs], kernel.e2fsprogs)
+
+
+def _fetch_libusb(suite, kernel):
+    """Debian's needs libudev, which it has no static build of.  What that
+    needs differs between releases; all have the C library of e2fsprogs."""
+    needs = {*_libraries(_archive(suite), "libusb-1.0-0"),
+             *_libraries(_archive(suite), "libudev1")} - {"libc6"}
+    _fetch_folder(suite, kernel, ["libusb-1.0-0", "libusb-1.0-0-dev",
+                                  *sorted(needs)], kernel.libusb)
+
+
+def _libraries(debian, package):
+    return [name for name in _dependencies(debian, package)
+            if name.startswith("lib")]
+
+
+def _fetch_folder(suite, kernel, names, target):
+    """Have what packages contain in @target, all of it or nothing."""
+    part = archive.empty_folder(target.with_suffix(".part"))
+    _unpack(_archive(suite), kernel, names, part)
     _flatten_usr_merge(part)
-    part.rename(kernel.e2fsprogs)
+    part.rename(target)
 
 
 def _unpack(debian, kernel, names, target):

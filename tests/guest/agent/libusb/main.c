@@ -1,0 +1,116 @@
+/*
+ * Use a Gadget Zero through libusb.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ *   libusb [-d VENDOR:PRODUCT] [-c CONFIGURATION] COMMAND ...
+ *
+ * VENDOR and PRODUCT are hexadecimal (0525:a4a0).  CONFIGURATION is chosen
+ * before the command; without it the one stays that the kernel has chosen.
+ * A driver of the kernel that has the interface is detached.  The commands:
+ *
+ *   bench [--warm N] in|out SIZE DEPTH SECONDS
+ *       Keep DEPTH bulk transfers of SIZE bytes in flight.  The first N (as
+ *       many as DEPTH) are not counted; time begins as the last of them ends
+ *       and is over with the first that ends SECONDS later.  Prints
+ *         {"bytes": B, "seconds": S, "transfers": T, "errors": E}
+ *       S is CLOCK_MONOTONIC's.  The first transfer that fails or is short
+ *       is the last: E is 0 or 1.
+ *   control-latency COUNT
+ *       Have the vendor request 0x5c read 8 bytes, COUNT times one after the
+ *       other.  Prints, in microseconds, p99 by the nearest rank,
+ *         {"count": C, "median": M, "p99": P, "min": L, "max": H}
+ *   interrupt-rate in|out SECONDS
+ *       Keep four interrupt transfers of one packet in flight.  Prints
+ *         {"reports": N, "seconds": S, "rate": N/S, "errors": E}
+ *
+ * DEPTH is up to 64, SIZE up to 16 MiB, SECONDS may have a fraction.  What
+ * bulk and interrupt OUT carry are zeros; of IN only the length is looked at.
+ * Endpoints are found in the descriptors: those of the first setting that has
+ * one in each direction.  Exit status 0 when all went well, 1 when not, 2 for
+ * words that make no sense.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client.h"
+
+static const struct {
+    const char *name;
+    int (*run)(Client *client, char **words);
+} commands[] = {
+    { "bench", bench },
+    { "control-latency", control_latency },
+    { "interrupt-rate", interrupt_rate },
+};
+
+void fail(const char *what, int error)
+{
+    fflush(stdout);
+    fprintf(stderr, "libusb: %s: %s\n", what, libusb_strerror(error));
+    exit(1);
+}
+
+void usage(void)
+{
+    fprintf(stderr, "usage: libusb [-d VENDOR:PRODUCT] [-c CONFIGURATION] "
+            "COMMAND ...\ncommands:");
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        fprintf(stderr, " %s", commands[i].name);
+    }
+    fputc('\n', stderr);
+    exit(2);
+}
+
+double number(const char *word, double low, double high)
+{
+    char *end;
+    double value = word ? strtod(word, &end) : 0;
+
+    if (!word || end == word || *end || !(value >= low && value <= high)) {
+        fprintf(stderr, "libusb: not a number from %g to %g: %s\n", low, high,
+                word ? word : "(nothing)");
+        exit(2);
+    }
+    return value;
+}
+
+static int run(Client *client, char **words)
+{
+    int status = -1;
+
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        if (!strcmp(words[0], commands[i].name)) {
+            status = commands[i].run(client, words + 1);
+        }
+    }
+    if (status < 0) {
+        usage();
+    }
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    unsigned vendor = 0x0525, product = 0xa4a0, configuration = 0;
+    Client client;
+    int option, status;
+
+    while ((option = getopt(argc, argv, "+d:c:")) != -1) {
+        if (option == 'c') {
+            configuration = number(optarg, 1, 255);
+        } else if (option != 'd' ||
+                   sscanf(optarg, "%4x:%4x", &vendor, &product) != 2) {
+            usage();
+        }
+    }
+    if (optind == argc) {
+        usage();
+    }
+    client_open(&client, vendor, product, configuration);
+    status = run(&client, argv + optind);
+    client_close(&client);
+    return status;
+}
