@@ -5,7 +5,7 @@
  *
  * Records are made once, for as many requests as HELLO allows.  A record
  * keeps the memory that an OUT request needed, so that the next one does not
- * allocate; what is kept in all is bounded by request_release_data().
+ * allocate; what is kept in all is bounded by request_release_memory().
  */
 
 #include <assert.h>
@@ -14,6 +14,9 @@
 #include <string.h>
 
 #include "session.h"
+
+/* So many bytes are copied; a longer message is taken over as it is. */
+#define COPY_MAX    4096
 
 /* A place for each endpoint: OUT at 0-15, IN at 16-31. */
 static unsigned endpoint_index(uint8_t address)
@@ -48,19 +51,19 @@ void requests_free(UsbRemotePeer *p)
     uint32_t i;
 
     for (i = 0; i < p->places; i++) {
-        free(p->requests[i].data);
+        free(p->requests[i].memory);
     }
     free(p->requests);
 }
 
 /* Keep no more than twice what can be in flight. */
-static void request_release_data(UsbRemotePeer *p, UsbRemoteRequest *r)
+static void request_release_memory(UsbRemotePeer *p, UsbRemoteRequest *r)
 {
     if (p->held > 2 * (size_t)p->limits.max_bytes) {
-        p->held -= r->data_size;
-        free(r->data);
-        r->data = NULL;
-        r->data_size = 0;
+        p->held -= r->memory_size;
+        free(r->memory);
+        r->memory = NULL;
+        r->memory_size = 0;
     }
 }
 
@@ -84,7 +87,7 @@ static void request_recycle(UsbRemoteRequest *r)
 {
     UsbRemotePeer *p = r->peer;
 
-    request_release_data(p, r);
+    request_release_memory(p, r);
     r->next = p->free;
     p->free = r;
 }
@@ -119,22 +122,48 @@ static bool within_limits(UsbRemotePeer *p, const UsbRemoteSubmit *m)
            p->bytes + usb_remote_get32(m->length) <= p->limits.max_bytes;
 }
 
-static bool request_take_data(UsbRemoteRequest *r, const uint8_t *data,
+/* The memory of the message that ends with @data becomes that of @r. */
+static void request_take_message(UsbRemoteRequest *r, const uint8_t *data)
+{
+    Buffer *in = &r->peer->in;
+    uint8_t *memory = r->memory;
+    size_t size = r->memory_size;
+
+    r->data = in->bytes + (data - in->bytes);
+    r->memory = in->bytes;
+    r->memory_size = in->size;
+    r->peer->held += in->size - size;
+    in->bytes = memory;
+    in->size = size;
+}
+
+static bool request_copy_data(UsbRemoteRequest *r, const uint8_t *data,
                               size_t size)
 {
-    if (size > r->data_size) {
-        uint8_t *grown = (uint8_t *)realloc(r->data, size);
+    if (size > r->memory_size) {
+        uint8_t *grown = (uint8_t *)realloc(r->memory, size);
 
         if (!grown) {
             return false;
         }
-        r->peer->held += size - r->data_size;
-        r->data = grown;
-        r->data_size = size;
+        r->peer->held += size - r->memory_size;
+        r->memory = grown;
+        r->memory_size = size;
     }
+    r->data = r->memory;
     if (size) {
         memcpy(r->data, data, size);
     }
+    return true;
+}
+
+static bool request_take_data(UsbRemoteRequest *r, const uint8_t *data,
+                              size_t size)
+{
+    if (size <= COPY_MAX) {
+        return request_copy_data(r, data, size);
+    }
+    request_take_message(r, data);
     return true;
 }
 

@@ -598,6 +598,53 @@ static void advance(UsbRemotePeer *p, size_t need)
     }
 }
 
+/* Room for @need bytes of a preamble or message; none is longer. */
+static bool reserve_unit(UsbRemotePeer *p, size_t need)
+{
+    uint8_t *grown;
+
+    if (need <= p->in.size) {
+        return true;
+    }
+    grown = (uint8_t *)realloc(p->in.bytes, need);
+    if (!grown) {
+        session_violation(p, USB_REMOTE_ERROR_INTERNAL, 0, 0,
+                          "no memory for a message");
+        return false;
+    }
+    p->in.bytes = grown;
+    p->in.size = need;
+    return true;
+}
+
+/*
+ * Where the rest of the message goes whose header has arrived, and its size,
+ * so that a long one need not be copied; NULL and 0 between messages.
+ */
+uint8_t *session_room(UsbRemotePeer *p, size_t *size)
+{
+    size_t need;
+
+    *size = 0;
+    if (p->skip || p->state == STATE_START || p->state == STATE_CLOSED ||
+        p->in.end < sizeof(UsbRemoteHeader)) {
+        return NULL;
+    }
+    need = unit_size(p);
+    if (!reserve_unit(p, need)) {
+        return NULL;
+    }
+    *size = need - p->in.end;
+    return p->in.bytes + p->in.end;
+}
+
+/* @size bytes have arrived there. */
+void session_received(UsbRemotePeer *p, size_t size)
+{
+    p->in.end += size;
+    advance(p, unit_size(p));
+}
+
 /* Take some of @size bytes; returns how many. */
 static size_t feed_some(UsbRemotePeer *p, const uint8_t *bytes, size_t size)
 {
@@ -610,9 +657,7 @@ static size_t feed_some(UsbRemotePeer *p, const uint8_t *bytes, size_t size)
     }
     need = unit_size(p);
     n = need - p->in.end < size ? need - p->in.end : size;
-    if (!buffer_reserve(&p->in, n)) {
-        session_violation(p, USB_REMOTE_ERROR_INTERNAL, 0, 0,
-                          "no memory for a message");
+    if (!reserve_unit(p, need)) {
         return size;
     }
     buffer_append(&p->in, bytes, n);

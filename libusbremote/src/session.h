@@ -44,8 +44,9 @@ struct UsbRemoteRequest {
     UsbRemoteRequest **link;    /* where the one before points here */
     UsbRemoteHead head;         /* of the SUBMIT */
     UsbRemoteSubmit submit;
-    uint8_t *data;              /* what an OUT brought */
-    size_t data_size;           /* allocated */
+    uint8_t *data;              /* what an OUT brought, in: */
+    uint8_t *memory;            /* allocated, or NULL */
+    size_t memory_size;
     uint32_t consumed;
     bool pending;
     void *private_value;
@@ -61,7 +62,8 @@ struct UsbRemotePeer {
     UsbRemoteLimits limits;     /* ours; from HELLO on, those in force */
     uint32_t places;            /* records in requests */
 
-    Buffer in;                  /* the preamble or message being received */
+    Buffer in;                  /* the preamble or message being received,
+                                   from its start on */
     size_t skip;                /* bytes of an unknown message to drop */
     Buffer out;
 
@@ -72,7 +74,7 @@ struct UsbRemotePeer {
     uint32_t count;             /* pending, without control */
     uint32_t on_endpoint[32];   /* pending, by number and direction */
     uint32_t bytes;             /* of these, without control */
-    size_t held;                /* bytes allocated in requests' data */
+    size_t held;                /* bytes allocated in requests' memory */
 
     int fd;
 };
@@ -84,6 +86,8 @@ void session_violation(UsbRemotePeer *p, uint32_t code, uint16_t type,
 int session_put(UsbRemotePeer *p, const UsbRemoteHead *head,
                 const void *fixed, size_t fixed_size, const void *tail,
                 size_t tail_size);
+uint8_t *session_room(UsbRemotePeer *p, size_t *size);
+void session_received(UsbRemotePeer *p, size_t size);
 
 /* request.c */
 int requests_init(UsbRemotePeer *p);

@@ -244,14 +244,21 @@ static void read_some(UsbRemotePeer *p)
     int i;
 
     for (i = 0; i < READS_AT_ONCE && !usbremote_is_closed(p); i++) {
-        ssize_t n = recv(p->fd, bytes, sizeof(bytes), 0);
+        size_t size;
+        uint8_t *rest = session_room(p, &size);
+        bool is_long = size > sizeof(bytes);
+        ssize_t n;
 
-        if (n > 0) {
+        size = is_long ? size : sizeof(bytes);
+        n = recv(p->fd, is_long ? rest : bytes, size, 0);
+        if (n > 0 && is_long) {
+            session_received(p, (size_t)n);
+        } else if (n > 0) {
             usbremote_feed(p, bytes, (size_t)n);
         } else if (n == 0 || !would_wait(errno)) {
             usbremote_feed_eof(p);
         }
-        if (n < (ssize_t)sizeof(bytes)) {
+        if (n < (ssize_t)size) {
             break;
         }
     }

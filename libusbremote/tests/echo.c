@@ -20,7 +20,7 @@ typedef struct Echo {
     UsbRemotePeer *peer;
     UsbRemoteRequest *in[DEPTH];    /* waiting, oldest first */
     size_t waiting;
-    uint8_t data[65536];
+    uint8_t data[1 << 20];
     size_t size;
     int status;
 } Echo;

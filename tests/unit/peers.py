@@ -197,7 +197,8 @@ class WithPeers(unittest.TestCase):
 
     @staticmethod
     def submit(number, endpoint=0x81, length=64, **fields):
-        data = b"" if endpoint & 0x80 else bytes(range(length))
+        data = b"" if endpoint & 0x80 else bytes(
+            number & 0xff for number in range(length))
         fields = {"attachment": 1, "epoch": 1, "data": data,
                   "type": TransferType.BULK, **fields}
         return Submit(id=number, endpoint=endpoint, length=length,

@@ -75,13 +75,15 @@ class Requests(WithPeers):
                          [(2, b"2"), (3, b"3"), (1, b"1")])
 
     def test_data_of_an_out_stays_until_it_is_answered(self):
-        peer = self.plugged()
-        peer.feed(self.submit(1, 0x01, 100))
-        request = peer.requests[1]
-        for number in range(2, 40):
-            peer.feed(self.submit(number, 0x02, 200))
-        self.assertEqual(libusbremote.ctypes.string_at(
-            libusbremote.call("data", request), 100), bytes(range(100)))
+        for size in (100, 10000):       # copied, and taken over
+            peer = self.plugged()
+            peer.feed(self.submit(1, 0x01, size))
+            request = peer.requests[1]
+            for number in range(2, 40):
+                peer.feed(self.submit(number, 0x02, 2 * size))
+            self.assertEqual(libusbremote.ctypes.string_at(
+                libusbremote.call("data", request), size),
+                bytes(number & 0xff for number in range(size)))
 
     def test_impossible_answers_are_misuse_and_leave_it_pending(self):
         peer = self.plugged()
@@ -249,9 +251,9 @@ class Installed(unittest.TestCase):
             qemu.plug_in()
             answer = qemu.control(Setup(0x80, 6, 0x100, 0, 18))
             self.assertEqual(answer.data[8:12].hex(), "09120100")
-            for size in (1, 512, 65536):
+            for size in (1, 512, 65536, 1 << 20):
                 data = os.urandom(size)
-                qemu.qemu.submit(0x81, TransferType.BULK, 65536)
+                qemu.qemu.submit(0x81, TransferType.BULK, 1 << 20)
                 qemu.qemu.submit(0x01, TransferType.BULK, size, data=data)
                 self.assertEqual(self.answers(qemu, 2)[1].data, data)
             process.send_signal(signal.SIGTERM)
