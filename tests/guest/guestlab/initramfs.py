@@ -35,7 +35,9 @@ PROGRAMS = {
 
 # Not static: libusb needs libudev, and Debian has no static one of that.
 LIBUSB_CLIENT = "bin/libusb"
-LIBUSB_SOURCES = ["libusb/main.c", "libusb/device.c", "libusb/bench.c"]
+LIBUSB_SOURCES = [f"libusb/{name}.c" for name in (
+    "main", "device", "batch", "data",
+    "bench", "control", "loop", "pattern", "claim")]
 
 # From Debian's packages: name in the guest, name there.
 E2FSPROGS = {"bin/mkfs.ext4": "sbin/mke2fs", "bin/e2fsck": "sbin/e2fsck"}

@@ -121,14 +121,6 @@ static void keep_in_flight(Run *run, int endpoint,
     }
 }
 
-static bool is_in(const char *word)
-{
-    if (!word || (strcmp(word, "in") && strcmp(word, "out"))) {
-        usage();
-    }
-    return !strcmp(word, "in");
-}
-
 int bench(Client *client, char **words)
 {
     Run run = { .client = client, .warm = -1 };

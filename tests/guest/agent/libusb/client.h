@@ -31,13 +31,24 @@ typedef struct Client {
 int bench(Client *client, char **words);
 int control_latency(Client *client, char **words);
 int interrupt_rate(Client *client, char **words);
+int control(Client *client, char **words);
+int loop_sync(Client *client, char **words);
+int loop(Client *client, char **words);
+int cancel(Client *client, char **words);
+int interrupt(Client *client, char **words);
+int halt(Client *client, char **words);
+int claim(Client *client, char **words);
 
 /* main.c: these do not return */
 void fail(const char *what, int error);     /* of enum libusb_error */
 void usage(void);
+void wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The number that @word is, at least @low and at most @high. */
 double number(const char *word, double low, double high);
+
+/* Whether @word is "in", and not "out". */
+bool is_in(const char *word);
 
 /* device.c */
 
@@ -55,5 +66,35 @@ void client_claim(Client *client, enum libusb_endpoint_transfer_type type);
 void client_release(Client *client);
 
 void client_close(Client *client);
+
+/* batch.c: asynchronous transfers of one endpoint */
+typedef struct Batch {
+    Client *client;
+    int endpoint;               /* 0: control transfers */
+    int depth;
+    struct libusb_transfer *transfers[MAX_DEPTH];
+    int ended;                  /* how many have, since batch_submit() */
+    int order[2 * MAX_DEPTH];   /* their indices, in the order they did */
+} Batch;
+
+/* @size: room for bytes in each, which is what they ask for at first. */
+void batch_new(Batch *batch, Client *client, int endpoint,
+               enum libusb_transfer_type type, int depth, int size);
+void batch_submit(Batch *batch);                    /* all of them */
+void batch_submit_one(Batch *batch, int index);
+void batch_wait(Batch *batch, int count);           /* until so many ended */
+void batch_free(Batch *batch);
+
+/* Stop when a transfer has not ended well, with @length bytes. */
+void batch_check(Batch *batch, int index, int length);
+
+/* data.c */
+
+/* Bytes that differ for each @seed and in each place. */
+void fill(unsigned char *data, int size, unsigned seed);
+
+/* Stop, and say where, when the bytes differ. */
+void compare_bytes(const char *what, const unsigned char *got,
+                   const unsigned char *want, int size);
 
 #endif

@@ -24,6 +24,27 @@
  *       Keep four interrupt transfers of one packet in flight.  Prints
  *         {"reports": N, "seconds": S, "rate": N/S, "errors": E}
  *
+ *
+ * These check each byte, and print "ok":
+ *
+ *   control SIZE...
+ *       Write SIZE bytes with the vendor request 0x5b and read them back
+ *       with 0x5c, each alone and then several pairs queued.
+ *   loop-sync SIZE..., loop DEPTH SIZE...
+ *       In the loopback (-c 2): send SIZE bytes and get them back, in
+ *       transfers of 4096 one after the other, or with DEPTH transfers of
+ *       SIZE bytes in flight in each direction.
+ *   cancel in|out
+ *       In the loopback of a device with 32 buffers of 4096 bytes: of eight
+ *       transfers that wait each is cancelled once, and submitted again.
+ *   interrupt
+ *       Interrupt transfers from and to a device with pattern 1.
+ *   halt
+ *       Halt the bulk endpoints of a device with pattern 1, clear them.
+ *   claim
+ *       Detach a driver of the kernel, which there has to be, claim its
+ *       interface, try each alternate setting, give it back to the driver.
+ *
  * DEPTH is up to 64, SIZE up to 16 MiB, SECONDS may have a fraction.  What
  * bulk and interrupt OUT carry are zeros; of IN only the length is looked at.
  * Endpoints are found in the descriptors: those of the first setting that has
@@ -31,6 +52,7 @@
  * words that make no sense.
  */
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,12 +66,31 @@ static const struct {
     { "bench", bench },
     { "control-latency", control_latency },
     { "interrupt-rate", interrupt_rate },
+    { "control", control },
+    { "loop-sync", loop_sync },
+    { "loop", loop },
+    { "cancel", cancel },
+    { "interrupt", interrupt },
+    { "halt", halt },
+    { "claim", claim },
 };
 
 void fail(const char *what, int error)
 {
     fflush(stdout);
     fprintf(stderr, "libusb: %s: %s\n", what, libusb_strerror(error));
+    exit(1);
+}
+
+void wrong(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    fputs("libusb: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
     exit(1);
 }
 
@@ -75,6 +116,14 @@ double number(const char *word, double low, double high)
         exit(2);
     }
     return value;
+}
+
+bool is_in(const char *word)
+{
+    if (!word || (strcmp(word, "in") && strcmp(word, "out"))) {
+        usage();
+    }
+    return !strcmp(word, "in");
 }
 
 static int run(Client *client, char **words)
