@@ -27,6 +27,12 @@ typedef struct Client {
     int in_packet, out_packet;  /* wMaxPacketSize */
 } Client;
 
+/* Which device. */
+typedef struct Wanted {
+    unsigned vendor, product;
+    unsigned bus, address;      /* as lsusb has them; 0: any */
+} Wanted;
+
 /* Each command takes the words after its name, up to NULL; exit status. */
 int bench(Client *client, char **words);
 int control_latency(Client *client, char **words);
@@ -52,8 +58,8 @@ bool is_in(const char *word);
 
 /* device.c */
 
-/* The first device of these ids, with @configuration chosen unless 0. */
-void client_open(Client *client, int vendor, int product, int configuration);
+/* The first device that is @wanted, with @configuration chosen unless 0. */
+void client_open(Client *client, const Wanted *wanted, int configuration);
 
 /*
  * Claim the interface that has an alternate setting with an endpoint of

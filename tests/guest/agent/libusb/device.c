@@ -39,7 +39,36 @@ static void configure(Client *client, int configuration)
     }
 }
 
-void client_open(Client *client, int vendor, int product, int configuration)
+static bool is_wanted(libusb_device *device, const Wanted *wanted)
+{
+    struct libusb_device_descriptor d;
+
+    return libusb_get_device_descriptor(device, &d) == 0 &&
+           d.idVendor == wanted->vendor && d.idProduct == wanted->product &&
+           (!wanted->bus ||
+            (libusb_get_bus_number(device) == wanted->bus &&
+             libusb_get_device_address(device) == wanted->address));
+}
+
+static void open_wanted(Client *client, const Wanted *wanted)
+{
+    libusb_device **devices;
+    ssize_t count = libusb_get_device_list(client->context, &devices);
+    int error = count < 0 ? count : LIBUSB_ERROR_NO_DEVICE;
+
+    for (ssize_t i = 0; i < count; i++) {
+        if (is_wanted(devices[i], wanted)) {
+            error = libusb_open(devices[i], &client->handle);
+            break;
+        }
+    }
+    if (error) {
+        fail("open the device", error);
+    }
+    libusb_free_device_list(devices, 1);
+}
+
+void client_open(Client *client, const Wanted *wanted, int configuration)
 {
     int error = libusb_init(&client->context);
 
@@ -48,11 +77,7 @@ void client_open(Client *client, int vendor, int product, int configuration)
     }
     allow_memory();
     client->interface = -1;
-    client->handle = libusb_open_device_with_vid_pid(client->context, vendor,
-                                                     product);
-    if (!client->handle) {
-        fail("open the device", LIBUSB_ERROR_NO_DEVICE);
-    }
+    open_wanted(client, wanted);
     if (configuration) {
         configure(client, configuration);
     }

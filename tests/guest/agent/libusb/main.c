@@ -3,9 +3,10 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- *   libusb [-d VENDOR:PRODUCT] [-c CONFIGURATION] COMMAND ...
+ *   libusb [-d VENDOR:PRODUCT] [-s BUS:ADDRESS] [-c CONFIGURATION] COMMAND ...
  *
- * VENDOR and PRODUCT are hexadecimal (0525:a4a0).  CONFIGURATION is chosen
+ * VENDOR and PRODUCT are hexadecimal (0525:a4a0), BUS and ADDRESS, which say
+ * which of several devices, are decimal.  CONFIGURATION is chosen
  * before the command; without it the one stays that the kernel has chosen.
  * A driver of the kernel that has the interface is detached.  The commands:
  *
@@ -96,8 +97,8 @@ void wrong(const char *format, ...)
 
 void usage(void)
 {
-    fprintf(stderr, "usage: libusb [-d VENDOR:PRODUCT] [-c CONFIGURATION] "
-            "COMMAND ...\ncommands:");
+    fprintf(stderr, "usage: libusb [-d VENDOR:PRODUCT] [-s BUS:ADDRESS] "
+            "[-c CONFIGURATION] COMMAND ...\ncommands:");
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         fprintf(stderr, " %s", commands[i].name);
     }
@@ -141,24 +142,39 @@ static int run(Client *client, char **words)
     return status;
 }
 
+/* Take -d or -s; whether it makes sense. */
+static bool wanted_device(Wanted *wanted, int option, const char *value)
+{
+    switch (option) {
+    case 'd':
+        return sscanf(value, "%4x:%4x", &wanted->vendor,
+                      &wanted->product) == 2;
+    case 's':
+        return sscanf(value, "%3u:%3u", &wanted->bus,
+                      &wanted->address) == 2;
+    default:
+        return false;
+    }
+}
+
 int main(int argc, char **argv)
 {
-    unsigned vendor = 0x0525, product = 0xa4a0, configuration = 0;
+    Wanted wanted = { .vendor = 0x0525, .product = 0xa4a0 };
+    unsigned configuration = 0;
     Client client;
     int option, status;
 
-    while ((option = getopt(argc, argv, "+d:c:")) != -1) {
+    while ((option = getopt(argc, argv, "+d:s:c:")) != -1) {
         if (option == 'c') {
             configuration = number(optarg, 1, 255);
-        } else if (option != 'd' ||
-                   sscanf(optarg, "%4x:%4x", &vendor, &product) != 2) {
+        } else if (!wanted_device(&wanted, option, optarg)) {
             usage();
         }
     }
     if (optind == argc) {
         usage();
     }
-    client_open(&client, vendor, product, configuration);
+    client_open(&client, &wanted, configuration);
     status = run(&client, argv + optind);
     client_close(&client);
     return status;
