@@ -3,6 +3,7 @@
 
 import statistics
 
+from samples import percentile
 from table import table, verdict
 
 NAME = 'liveness'
@@ -27,13 +28,6 @@ What these numbers do not mean:
   about 1 MiB says nothing, in either direction.
 - usb-redir's peer here swallows bulk packets and answers cancels, no more.  A
   peer that hangs is not what usb-redir was made for.'''
-
-
-def percentile(samples, percent):
-    """The smallest sample that so many percent are not above."""
-    ordered = sorted(samples)
-    rank = -(-len(ordered) * percent // 100)
-    return ordered[max(rank, 1) - 1]
 
 
 def measure(program):

@@ -20,10 +20,14 @@ def lines(output):
 
 
 class Program:
-    """usb-remote-test with the QEMU of one build tree."""
+    """usb-remote-test with the QEMU of one build tree.
 
-    def __init__(self, tree, binary):
+    @quick: the measure is only to show that it works."""
+
+    def __init__(self, tree, binary, quick=False):
         self.tree = tree
+        self.binary = binary
+        self.quick = quick
         self.environment = {**os.environ, 'PYTHON': PYTHON,
                             'QTEST_QEMU_BINARY': str(binary)}
 

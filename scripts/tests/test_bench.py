@@ -3,6 +3,7 @@
 
 import sys
 import unittest
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import trees        # pylint: disable=unused-import
@@ -12,8 +13,11 @@ sys.path.insert(0, str(ROOT / 'bench'))
 
 # pylint: disable=wrong-import-position
 import liveness
+import plot
 import program
+import samples
 import table
+import throughput
 
 
 def latency(device, samples):
@@ -40,10 +44,112 @@ class Lines(unittest.TestCase):
 class Percentile(unittest.TestCase):
 
     def test_of_two_hundred(self):
-        self.assertEqual(liveness.percentile(range(1, 201), 99), 198)
+        self.assertEqual(samples.percentile(range(1, 201), 99), 198)
 
     def test_of_one(self):
-        self.assertEqual(liveness.percentile([7], 99), 7)
+        self.assertEqual(samples.percentile([7], 99), 7)
+
+
+class Quartiles(unittest.TestCase):
+
+    def test_of_nine(self):
+        self.assertEqual(samples.quartiles([9, 8, 7, 6, 5, 4, 3, 2, 1]),
+                         (3, 5, 7))
+
+    def test_of_one(self):
+        self.assertEqual(samples.quartiles([7]), (7, 7, 7))
+
+
+class Ratios(unittest.TestCase):
+
+    def test_more_is_better(self):
+        self.assertEqual(samples.ratios([3, 2], [2, 4], True), [1.5, 0.5])
+
+    def test_less_is_better(self):
+        self.assertEqual(samples.ratios([2, 4], [3, 2], False), [1.5, 0.5])
+
+
+class Level(unittest.TestCase):
+    """Of ratios: quartiles of five are the second, third and fourth."""
+
+    def test_the_median_is_one(self):
+        self.assertTrue(samples.is_level([0.1, 0.2, 1.0, 1.5, 2.0]))
+
+    def test_one_is_between_quartiles_that_are_close(self):
+        self.assertTrue(samples.is_level([0.5, 0.92, 0.99, 1.01, 3.0]))
+
+    def test_one_is_between_quartiles_that_are_far_apart(self):
+        self.assertFalse(samples.is_level([0.5, 0.90, 0.99, 1.01, 3.0]))
+
+    def test_all_quartiles_are_below_one(self):
+        self.assertFalse(samples.is_level([0.97, 0.98, 0.985, 0.99, 1.2]))
+
+
+def cell(ours, theirs, required=True, pinned=True, **more):
+    return {'figure': 'cell', 'name': 'bulk in 512 B x 1', 'unit': 'MiB/s',
+            'more_is_better': True, 'required': required, 'pinned': pinned,
+            'samples': {'usb-remote': ours, 'usb-redir': theirs}, **more}
+
+
+class Throughput(unittest.TestCase):
+
+    def test_slower_is_not_met(self):
+        self.assertTrue(throughput.is_met(cell([2, 2, 2], [2, 2, 2])))
+        self.assertFalse(throughput.is_met(cell([1, 1, 1], [2, 2, 2])))
+
+    def test_longer_is_not_met(self):
+        self.assertFalse(throughput.is_met(
+            cell([2, 2, 2], [1, 1, 1], more_is_better=False)))
+
+    def test_what_is_not_required_is_met(self):
+        self.assertTrue(throughput.is_met(cell([1], [2], required=False)))
+        self.assertTrue(throughput.is_met({'figure': 'drive'}))
+
+    def test_report_says_what_was_missed_and_what_it_does_not_mean(self):
+        text = '\n'.join(throughput.report([
+            cell([1], [2]), cell([3], [2], pinned=False),
+            {'figure': 'drive', 'name': 'drive in 512 B x 1',
+             'unit': 'MiB/s', 'samples': [5], 'pinned': True},
+            {'figure': 'memory', 'name': 'usb-remote', 'before': 1 << 20,
+             'after': 3 << 20}]))
+        self.assertRegex(text, r'x 1, MiB/s +1 +2 +0\.500 .*NO: level')
+        self.assertRegex(text, r'x 1, MiB/s +3 +2 +1\.500 .*yes: level')
+        self.assertRegex(text, r'drive in 512 B x 1, MiB/s +5 ')
+        self.assertRegex(text, r'usb-remote +3 +2\.0')
+        self.assertIn('What these numbers do not mean', text)
+
+
+class Picture(unittest.TestCase):
+
+    def picture(self, *rows):
+        return ET.fromstring(plot.ratios([('pinned', rows)]))
+
+    def found(self, picture, name):
+        return picture.findall(f'{{http://www.w3.org/2000/svg}}{name}')
+
+    def test_names_are_text_whatever_is_in_them(self):
+        picture = self.picture(('a < b & c', 0.9, 1.0, 1.1, True))
+        self.assertIn('a < b & c',
+                      [text.text for text in self.found(picture, 'text')])
+
+    def test_better_is_further_to_the_right(self):
+        picture = self.picture(('a', 0.9, 0.9, 0.9, True),
+                               ('b', 1.1, 1.1, 1.1, True))
+        first, second = (float(dot.get('cx'))
+                         for dot in self.found(picture, 'circle'))
+        self.assertLess(first, second)
+
+    def test_what_is_too_far_off_is_at_the_edge(self):
+        picture = self.picture(('a', 2.0, 2.0, 2.0, True),
+                               ('b', 9.0, 9.0, 9.0, True))
+        first, second = (dot.get('cx')
+                         for dot in self.found(picture, 'circle'))
+        self.assertEqual(first, second)
+
+    def test_all_cells_of_a_measure_are_in_it(self):
+        picture = ET.fromstring(throughput.picture(
+            [cell([1], [2]), cell([3], [2], pinned=False)]))
+        self.assertEqual(len(self.found(picture, 'circle')), 2)
 
 
 class Verdict(unittest.TestCase):

@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Throughput: one Gadget Zero in C behind usb-remote and behind usb-redir."""
+
+import os
+import statistics
+from dataclasses import dataclass
+
+import plot
+from common import say
+from duel import CPU, Duel
+from samples import is_level, quartiles, ratios
+from table import table, verdict
+
+NAME = 'throughput'
+OURS, THEIRS = DEVICES = ('usb-remote', 'usb-redir')
+MIB = 1 << 20
+SIZES = (512, 16 << 10, 64 << 10, MIB)
+DEPTHS = (1, 4, 16)
+DIRECTIONS = ('in', 'out')
+# Pieces of each size that are copied from or to the drive in QEMU
+COPIES = {512: 200, 16 << 10: 200, 64 << 10: 100, MIB: 32}
+
+NOT = '''\
+What these numbers do not mean:
+- The guest's CPU is an emulated one (TCG). Most of the time is spent in it,
+  so that absolute figures are those of a slow machine, and the ratios are
+  nearer to 1 than with KVM, where the devices are more of the whole.
+- Source and sink are as quick as can be: zeros that lie there, bytes that
+  are forgotten. A real device does something.
+- The usb-redir peer reads and writes in pieces as large as libusbremote
+  does, which the parser of usbredir by itself does not. A peer of that
+  protocol that redirects real hardware is slower.
+- Pinned: QEMU, both peers and the program that measures have one CPU
+  together, so that all work counts. Unpinned: what can be done at the same
+  time on another CPU does not.
+- A run has a new program in the guest. Its start is part of the CPU time,
+  which is QEMU's, all threads, the emulated CPU included; nothing is taken
+  off.
+- The drive in QEMU (usb-storage on null-co) has no peer. It shows what
+  guest, host controller and USB core cost alone, and not the same transfers:
+  each piece is one SCSI command, with a transfer before and one after it, by
+  the kernel's driver and O_DIRECT, one at a time. No ratio is made of it.
+- Control: a vendor request that reads 8 bytes, one after the other.
+- Interrupt: bInterval is 1 ms, so 1000 each second is the most there can be.
+  usb-redir's peer sends packets at that pace unasked, into a buffer in QEMU.
+- Interrupt OUT (*): usb-redir tells the guest that a packet was taken before
+  its peer has seen it; usb-remote waits for the peer. Nothing is required.
+- Memory is that of QEMU with the guest's 256 MiB, of which it uses a part
+  that differs from boot to boot. Growth is from before the first transfer to
+  after 16 of 1 MiB both ways. Less than some MiB say nothing, so none is
+  required.'''
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured."""
+    sizes: tuple = SIZES
+    depths: tuple = DEPTHS
+    pairs: int = 9
+    seconds: float = 0.3        # of one run
+    controls: int = 1000        # requests of one run
+
+
+FULL = Plan()
+QUICK = Plan(sizes=(512, 64 << 10), depths=(1, 16), pairs=5, seconds=0.15,
+             controls=300)
+
+
+def shown_size(size):
+    return f'{size // MIB} MiB' if size >= MIB else \
+        f'{size >> 10} KiB' if size >= 1024 else f'{size} B'
+
+
+def label(figure):
+    return f'{figure["name"]}, {figure["unit"]}'
+
+
+# Measuring
+
+
+def cell(name, unit, more_is_better, runs, value, required=True):
+    """A figure of which the devices have one sample each in turn."""
+    return {'figure': 'cell', 'name': name, 'unit': unit,
+            'more_is_better': more_is_better, 'required': required,
+            'samples': {device: [value(run) for run in runs[device]]
+                        for device in DEVICES}}
+
+
+def take_turns(duel, words, pairs):
+    """The devices' runs of the client with @words, A B A B; one before."""
+    runs = {device: [] for device in DEVICES}
+    for number in range(pairs + 1):
+        for device in DEVICES:
+            before = duel.cpu_seconds()
+            run = duel.run(device, words)
+            run['cpu_seconds'] = duel.cpu_seconds() - before
+            if number:
+                runs[device].append(run)
+    return runs
+
+
+def bulk(duel, plan, direction, size, depth):
+    runs = take_turns(duel, f'bench {direction} {size} {depth} '
+                      f'{plan.seconds}', plan.pairs)
+    name = f'bulk {direction} {shown_size(size)} x {depth}'
+    yield cell(name, 'MiB/s', True, runs,
+               lambda run: run['bytes'] / run['seconds'] / MIB)
+    yield cell(name, 'CPU ms/MiB', False, runs,
+               lambda run: 1000 * MIB * run['cpu_seconds'] / run['bytes'])
+
+
+def control(duel, plan):
+    runs = take_turns(duel, f'control-latency {plan.controls}', plan.pairs)
+    yield cell('control p50', 'us', False, runs, lambda run: run['median'])
+    yield cell('control p99', 'us', False, runs, lambda run: run['p99'])
+
+
+def interrupt(duel, plan, direction):
+    runs = take_turns(duel, f'interrupt-rate {direction} {plan.seconds}',
+                      plan.pairs)
+    name = f'interrupt {direction}' + ' (*)' * (direction == 'out')
+    yield cell(name, '1/s', True, runs,
+               lambda run: run['rate'], required=direction == 'in')
+
+
+def drive(duel, plan):
+    for direction in DIRECTIONS:
+        for size in plan.sizes:
+            duel.copy(direction, size, COPIES[size])
+            rates = [duel.copy(direction, size, COPIES[size])
+                     for _ in range(plan.pairs)]
+            yield {'figure': 'drive', 'unit': 'MiB/s', 'samples': rates,
+                   'name': f'drive {direction} {shown_size(size)} x 1'}
+
+
+def every(duel, plan):
+    """All figures of a running guest, with a word about each before."""
+    for direction in DIRECTIONS:
+        for size in plan.sizes:
+            for depth in plan.depths:
+                say(f'  bulk {direction} {shown_size(size)} x {depth}')
+                yield from bulk(duel, plan, direction, size, depth)
+    say('  control')
+    yield from control(duel, plan)
+    say('  drive')
+    yield from drive(duel, plan)
+    for direction in DIRECTIONS:
+        say(f'  interrupt {direction}')
+        yield from interrupt(duel, plan, direction)
+
+
+def side_by_side(program, plan):
+    everywhere = os.sched_getaffinity(0)
+    with Duel(program.binary, DEVICES) as duel:
+        try:
+            for pinned in (True, False):
+                say('pinned to one CPU' if pinned else 'unpinned')
+                duel.pin({CPU} if pinned else everywhere)
+                for figure in every(duel, plan):
+                    yield {**figure, 'pinned': pinned}
+        finally:
+            os.sched_setaffinity(0, everywhere)
+
+
+def memory(program, plan, device):
+    """QEMU's memory with @device alone."""
+    say(f'  memory, {device}')
+    with Duel(program.binary, (device,)) as duel:
+        before = duel.resident()
+        for direction in DIRECTIONS:
+            duel.run(device, f'bench {direction} {MIB} {max(DEPTHS)} '
+                     f'{plan.seconds}')
+        return {'figure': 'memory', 'name': device, 'before': before,
+                'after': duel.resident()}
+
+
+def measure(program):
+    plan = QUICK if program.quick else FULL
+    return [*side_by_side(program, plan),
+            *(memory(program, plan, device) for device in DEVICES)]
+
+
+# Judging
+
+
+def pairs_of(figure):
+    ours, theirs = (figure['samples'][device] for device in DEVICES)
+    return ratios(ours, theirs, figure['more_is_better'])
+
+
+def is_met(figure):
+    """Is what is required of this figure so?"""
+    return figure['figure'] != 'cell' or not figure['required'] or \
+        is_level(pairs_of(figure))
+
+
+# Telling
+
+
+def cell_row(figure):
+    low, middle, high = quartiles(pairs_of(figure))
+    medians = (statistics.median(figure['samples'][device])
+               for device in DEVICES)
+    return [label(figure), *(f'{median:.4g}' for median in medians),
+            f'{middle:.3f}', f'{low:.3f}-{high:.3f}',
+            verdict(is_met(figure), 'level') if figure['required'] else '']
+
+
+def drive_row(figure):
+    low, middle, high = quartiles(figure['samples'])
+    return [label(figure), f'{middle:.4g}', f'{low:.4g}-{high:.4g}']
+
+
+def memory_row(figure):
+    return [figure['name'], f'{figure["after"] / MIB:.0f}',
+            f'{(figure["after"] - figure["before"]) / MIB:.1f}']
+
+
+def chosen(figures, kind, **wanted):
+    return [figure for figure in figures if figure['figure'] == kind and
+            all(figure[key] == value for key, value in wanted.items())]
+
+
+def report(figures):
+    """Lines for a person."""
+    for pinned in (True, False):
+        title = f'{"Pinned to one CPU" if pinned else "Unpinned"}: '
+        yield (title + 'medians; ratios run by run to usb-redir, 1.2 is 20 % '
+               'better')
+        yield from table(['', *DEVICES, 'ratio', 'quartiles', ''], map(
+            cell_row, chosen(figures, 'cell', pinned=pinned)))
+        yield ''
+        yield title + 'a drive in QEMU'
+        yield from table(['', 'median', 'quartiles'], map(
+            drive_row, chosen(figures, 'drive', pinned=pinned)))
+        yield ''
+    yield "QEMU's resident memory with one device"
+    yield from table(['', 'MiB', 'growth MiB'],
+                     map(memory_row, chosen(figures, 'memory')))
+    yield ''
+    yield NOT
+
+
+def picture(figures):
+    """An SVG file: the ratio of each cell, with its quartiles."""
+    return plot.ratios([
+        (title, [(label(figure), *quartiles(pairs_of(figure)),
+                  is_met(figure))
+                 for figure in chosen(figures, 'cell', pinned=pinned)])
+        for title, pinned in (('pinned to one CPU', True),
+                              ('unpinned', False))])
