@@ -163,7 +163,7 @@ def mac(text):
         value = bytes.fromhex(text.replace(":", ""))
     except ValueError:
         value = b""
-    if len(value) != 6 or value[0] & 1:
+    if len(value) != 6 or value[0] & 1 or not any(value):
         raise argparse.ArgumentTypeError(
             f"'{text}' is not like 02:00:00:77:00:02")
     return value

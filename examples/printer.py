@@ -38,8 +38,10 @@ class Printer(Device):
         parser.add_argument("--output", type=cli.data_file, required=True,
                             metavar="FILE", help="where the jobs go")
         parser.add_argument("--model", default=cls.product,
+                            type=cli.ascii_text(";"),
                             help=f"of the device id ({cls.product})")
         parser.add_argument("--commands", default="PCL,POSTSCRIPT",
+                            type=cli.ascii_text(";"),
                             metavar="LIST", help="languages of the device "
                             "id (PCL,POSTSCRIPT)")
 

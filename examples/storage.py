@@ -50,6 +50,7 @@ class Medium:
         self._file = options.size or open(options.image, how, buffering=0)
         self.count = self._file.seek(0, os.SEEK_END) // self.block
         if not self.count:
+            self._file.close()
             raise LocalError(f"{options.image}: has not even one block of "
                              f"{self.block} bytes")
 

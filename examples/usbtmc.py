@@ -67,6 +67,7 @@ class Instrument(Device):
     @classmethod
     def add_options(cls, parser):
         parser.add_argument("--identity", metavar="TEXT",
+                            type=cli.ascii_text(),
                             default="usb-remote,Python Instrument,0001,1.0",
                             help="what *IDN? gives")
         what = parser.add_mutually_exclusive_group()

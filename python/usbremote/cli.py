@@ -57,7 +57,7 @@ def parser(description: Optional[str], prog: Optional[str] = None
                    metavar="SECONDS",
                    help="how long QEMU may take to say hello (10; with "
                    "--reconnect as long as it likes)")
-    p.add_argument("--stats", type=output_file, metavar="FILE",
+    p.add_argument("--stats", type=replaced_file, metavar="FILE",
                    help="write counters there as JSON on SIGUSR2 and at exit")
     p.add_argument("--pcap", type=output_file, metavar="FILE",
                    help="write the device's traffic there, for Wireshark")
@@ -119,11 +119,36 @@ def file_bytes(text: str) -> bytes:
 
 
 def output_file(text: str) -> str:
-    """For argparse: a file that can be put in place of another."""
+    """For argparse: a file that can be made, or is there."""
     folder = os.path.dirname(text) or "."
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise argparse.ArgumentTypeError(f"cannot write in '{folder}'")
+    if not text or not os.access(folder, os.W_OK | os.X_OK):
+        raise argparse.ArgumentTypeError(f"cannot write in '{folder}'"
+                                         if text else "cannot write ''")
     return text
+
+
+def replaced_file(text: str) -> str:
+    """
+    For argparse: a file that can be put in place of another, which is not a
+    device, a pipe or a folder.
+    """
+    path = os.path.realpath(text) if text else text
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is there and not a plain file")
+    return output_file(path)
+
+
+def ascii_text(without: str = "") -> Callable[[str], str]:
+    """For argparse: 1 to 255 printable ASCII characters, but not these."""
+    def convert(text: str) -> str:
+        if not (0 < len(text) < 256 and text.isascii() and text.isprintable()
+                and not set(text) & set(without)):
+            raise argparse.ArgumentTypeError(
+                f"{text!r:.40} is not 1 to 255 printable ASCII characters"
+                + (f" other than {without}" if without else ""))
+        return text
+    return convert
 
 
 def number(low: float, high: float,
@@ -196,7 +221,8 @@ class Program:
         timeout = o.handshake_timeout
         if timeout is None and not o.reconnect:
             timeout = 10.0
-        return Server(self.factory, Address.parse(o.connect or o.listen),
+        address = o.listen if o.connect is None else o.connect
+        return Server(self.factory, Address.parse(address),
                       o.listen is not None, o.reconnect, timeout,
                       self.counters, self.tap)
 
@@ -220,7 +246,7 @@ class Program:
         try:
             self.write_stats()
         except OSError as err:
-            logging.error("no counters written: %s", err)
+            logging.error("no counters written: %s", plain(err))
 
     def report_unhandled(self) -> None:
         total: "Counter[str]" = sum(self.unhandled, Counter())
@@ -276,7 +302,8 @@ def motion_options(parser: argparse.ArgumentParser, columns: str,
 def plain(err: Exception) -> str:
     """An error on one line, without Python's number."""
     if isinstance(err, OSError) and err.strerror:
-        where = f"{err.filename}: " if err.filename else ""
+        name = str(err.filename) or "''"
+        where = "" if err.filename is None else f"{name}: "
         return f"{where}{err.strerror}"
     return str(err)
 

@@ -364,9 +364,13 @@ def check_socket(path: str) -> None:
 
 def remove_dead_socket(path: str) -> None:
     """Take away a socket that nobody listens on; raises LocalError."""
-    if not os.path.exists(path):
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
         return
-    if not stat.S_ISSOCK(os.stat(path).st_mode):
+    except OSError as err:      # asyncio would log it, and go on to fail
+        raise LocalError(f"cannot listen: {err.strerror}") from None
+    if not stat.S_ISSOCK(mode):
         raise LocalError(f"cannot listen: {path} is there and not a socket")
     with socket.socket(socket.AF_UNIX) as probe:
         try:

@@ -132,12 +132,17 @@ class WrongUse(Mouse):
 
     def test_a_path_too_long_for_a_socket(self):
         for option in ("--connect", "--listen"):
-            self.one_line(self.start(option, "unix:/" + "x" * 200),
-                          "too long")
+            for size in (200, 300):     # for a socket; for any file, too
+                self.one_line(self.start(option, "unix:/" + "x" * size),
+                              "too long")
 
     def test_a_place_where_no_socket_can_be(self):
         self.one_line(self.start("--listen", "unix:/nowhere/socket"),
                       "cannot listen: No such file")
+        with open(self.path, "w"):
+            pass
+        self.one_line(self.start("--listen", f"unix:{self.path}/socket"),
+                      "cannot listen: Not a directory")
 
     def test_an_address_in_use(self):
         self.listen()

@@ -3,6 +3,8 @@
 
 import contextlib
 import io
+import os
+import stat
 import tempfile
 import unittest
 
@@ -35,6 +37,31 @@ class Options(unittest.TestCase):
             self.assertIn(status, (1, 2))
             self.assertRegex(said, rf"\A{name}.py: .*{word}.*\n\Z")
 
+    def test_texts_that_the_guest_could_not_be_told(self):
+        for text in ("", "caf\xe9", "\udcff", "two\nlines", "x" * 256):
+            for name, option in (("usbtmc", "--identity"),
+                                 ("printer", "--model"),
+                                 ("printer", "--commands")):
+                self.refused(name, "1 to 255 printable ASCII",
+                             f"{option}={text}")
+        self.refused("printer", "other than ;", "--model", "a;CMD:b")
+
+    def test_counters_do_not_replace_what_is_no_plain_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            pipe, link = f"{folder}/pipe", f"{folder}/link"
+            os.mkfifo(pipe)
+            os.symlink(pipe, link)
+            for path in (folder, pipe, link):
+                self.refused("zero", "is there and not a plain file",
+                             "--stats", path)
+            self.assertTrue(stat.S_ISFIFO(os.stat(pipe).st_mode))
+
+    def test_empty_names(self):
+        self.refused("zero", "bad address ''", "--connect=")
+        self.refused("zero", "cannot write ''", "--pcap=")
+        self.refused("zero", "cannot write ''", "--stats=")
+        self.refused("storage", "'': No such file", "--image=")
+
     def test_a_disk(self):
         for options in (("--image", "/nowhere"), ("--image", "/nowhere",
                                                   "--read-only")):
@@ -59,7 +86,7 @@ class Options(unittest.TestCase):
         self.refused("network", "is not a folder", "--www", "/nowhere")
         for address in ("10.0.0.254/24", "10.0.0.0/24", "10.0.0.1/32", "x"):
             self.refused("network", "is not like", "--address", address)
-        for mac in ("01:00:00:00:00:00", "02:00", "x"):
+        for mac in ("01:00:00:00:00:00", "00:00:00:00:00:00", "02:00", "x"):
             self.refused("network", "is not like", "--mac", mac)
 
     def test_gadget_zero(self):
