@@ -259,7 +259,7 @@ class Program:
         where = ""
         try:
             server = self.server()
-            self.first = self.new_device()
+            self.first = self.first or self.new_device()
             if self.options.pcap:
                 self._capture = open(self.options.pcap, "wb", buffering=0)
                 self._capture.write(PcapWriter.HEADER)

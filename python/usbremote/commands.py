@@ -53,7 +53,9 @@ def run(arguments: List[str]) -> int:
     make_parser = partial(run_parser, file.name)
     kind = file.load()
     reloader = Reloader(file, lambda kind: make_parser(kind).parse_args(rest))
-    program = Program(make_parser(kind), kind, rest)
+    with file.blamed():
+        program = Program(make_parser(kind), kind, rest)
+        program.first = program.new_device()
     if program.options.reload:
         program.background = partial(reloader.watch, program)
         # a compiled copy counts seconds, and files change faster
@@ -72,17 +74,19 @@ def describe_device(arguments: List[str]) -> int:
         file = DeviceFile(name)
         kind = file.load()
         p.prog = file.name
-        kind.add_options(p)
+        with file.blamed():
+            kind.add_options(p)
     p.add_argument("--speed", type=speeds, metavar="SPEED",
                    help="low, full, high, super, or several with commas")
     options = p.parse_args(rest)
     if kind is None:
         p.error("which DEVICE?")
-    device = kind(options)
-    device.speeds = options.speed or device.speeds
-    device.check()
-    for line in describe(device):
-        print(line)
+    with file.blamed():
+        device = kind(options)
+        device.speeds = options.speed or device.speeds
+        device.check()
+        for line in describe(device):
+            print(line)
     return 0
 
 

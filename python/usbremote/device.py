@@ -298,8 +298,9 @@ class Device:
             try:
                 self._descriptors()
             except (struct.error, ValueError, TypeError) as err:
+                why = str(err).replace("\n", " ")
                 raise LocalError(f"at {self.speed.name.lower()} speed, a "
-                                 f"descriptor cannot be made: {err}") from err
+                                 f"descriptor cannot be made: {why}") from err
         self.speed = now
 
     def _descriptors(self) -> None:

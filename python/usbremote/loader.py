@@ -7,6 +7,7 @@ and imported anew when they change.
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib
 import importlib.util
 import os
@@ -17,7 +18,7 @@ from types import CodeType, ModuleType
 from typing import Dict, Iterator, List, Optional, Tuple, Type
 
 from .device import Device
-from .errors import LocalError
+from .errors import LocalError, UsbRemoteError
 
 PACKAGE = Path(__file__).resolve().parent
 # In the repository, and where an installation puts them.
@@ -100,6 +101,16 @@ class DeviceFile:
             sys.modules.update(before)
             if isinstance(err, (LocalError, KeyboardInterrupt)):
                 raise
+            raise LocalError(self.describe(err)) from err
+
+    @contextlib.contextmanager
+    def blamed(self) -> Iterator[None]:
+        """What the file's code raises meanwhile is a LocalError, as above."""
+        try:
+            yield
+        except (UsbRemoteError, OSError):
+            raise
+        except Exception as err:
             raise LocalError(self.describe(err)) from err
 
     def describe(self, err: BaseException) -> str:

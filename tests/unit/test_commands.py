@@ -158,6 +158,26 @@ class Describe(Commands):
 
 
 class WrongFiles(Commands):
+    START = ("from usbremote.device import Device\n\n\n"
+             "class Thing(Device):\n")
+
+    def test_what_its_code_raises_at_the_start_is_one_line(self):
+        for text, why in (
+                ("def __init__(self, options):\n        raise KeyError(1)",
+                 r"thing\.py:6: KeyError: 1"),
+                ("@classmethod\n    def add_options(cls, parser):\n"
+                 "        raise ValueError(1)", r"thing\.py:7: ValueError: 1"),
+                ("product = 5", r"thing\.py: AttributeError"),
+                ("speeds = ()", r"thing\.py: ValueError"),
+                ("def configurations(self, speed):\n"
+                 "        raise ValueError('two\\nlines')",
+                 "cannot be made: two lines$")):
+            path = self.file(f"{self.START}    {text}\n", "thing.py")
+            for command in (("describe", path),
+                            ("run", path, "--connect", "unix:/nowhere/x")):
+                with self.subTest(text, command=command[0]):
+                    self.refused(why, *command)
+
     def test_one_line_each(self):
         for text, pattern in (
                 ("x = (\n", r"thing\.py:1: "),
