@@ -520,7 +520,6 @@ static bool remote_submit(USBRemoteState *s, RemoteEndpoint *ep)
 {
     RemoteRequest *r;
 
-    remote_send_cancels(s, ep);
     if (ep->nak_mode) {
         r = QTAILQ_LAST(&ep->requests);
         if (r && r->state == REMOTE_WAITING) {
@@ -540,7 +539,15 @@ static bool remote_submit(USBRemoteState *s, RemoteEndpoint *ep)
 void remote_fill(USBRemoteState *s)
 {
     unsigned idle = 0;
+    int i;
 
+    /*
+     * First, for what the guest queued after it took a transfer back: the
+     * peer must not have time to carry that out.
+     */
+    for (i = 0; s->plugged && i < REMOTE_ENDPOINTS; i++) {
+        remote_send_cancels(s, &s->eps[i]);
+    }
     while (s->plugged && idle < REMOTE_ENDPOINTS && remote_conn_room(s)) {
         RemoteEndpoint *ep = &s->eps[s->next_ep++ % REMOTE_ENDPOINTS];
 

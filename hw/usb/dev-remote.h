@@ -68,7 +68,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(USBRemoteState, USB_REMOTE)
 #define REMOTE_TAIL_MAX             4096
 
 /* Packets, and requests, that are kept for later. */
-#define REMOTE_SPARE_MAX            256
+#define REMOTE_SPARE_MAX            64
 
 /* Bytes taken from the chardev at a time. */
 #define REMOTE_READ_SIZE            4096

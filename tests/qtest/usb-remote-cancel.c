@@ -363,6 +363,52 @@ static void clear_halt_spares_what_was_answered(const void *opaque)
     rig_free(rig);
 }
 
+static bool cancel_is_before_a_read(Rig *rig)
+{
+    GList *l;
+
+    for (l = rig->peer->messages.head; l; l = l->next) {
+        PeerMessage *m = l->data;
+
+        if (m->head.type == USB_REMOTE_MSG_CANCEL) {
+            return true;
+        }
+        g_assert_false(m->head.type == USB_REMOTE_MSG_SUBMIT &&
+                       peer_submit(m)->endpoint[0] == PEER_BULK_IN);
+    }
+    return false;
+}
+
+/*
+ * A peer that waits for room in a buffer, and gets it from the read that the
+ * guest made later, must not take what the guest took back before.
+ */
+static void cancel_is_told_before_later_requests(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+    g_autofree uint8_t *data = g_malloc0(1 << 20);
+    UsbHcTransfer *out[3], *in;
+    size_t i;
+
+    rig->peer->auto_cancel = false;
+    for (i = 0; i < 2; i++) {
+        out[i] = usbhc_submit(rig->bulk_out, "data", 4);
+        peer_message_free(rig_submit(rig, PEER_BULK_OUT));
+    }
+    rig->peer->deaf = true;
+    out[2] = usbhc_submit(rig->bulk_out, data, 1 << 20);
+    rig_run(rig, 5);
+    usbhc_cancel(out[0]);
+    in = usbhc_submit(rig->bulk_in, NULL, 64);
+    rig->peer->deaf = false;
+    rig_until(rig, cancel_is_before_a_read, "the CANCEL comes");
+    usbhc_transfer_free(in);
+    for (i = 0; i < 3; i++) {
+        usbhc_transfer_free(out[i]);
+    }
+    rig_free(rig);
+}
+
 static void unanswered_cancel_times_out(const void *opaque)
 {
     Rig *rig = rig_new_patient(opaque);
@@ -525,6 +571,8 @@ void usb_remote_cancel_add(void)
 {
     size_t i;
 
+    rig_add(&usbhc_xhci, "cancel-is-told-before-later-requests",
+            cancel_is_told_before_later_requests);
     rig_add(&usbhc_uhci, "out-that-comes-back-with-other-bytes-is-new",
             out_that_comes_back_with_other_bytes_is_new);
     for (i = 0; i < G_N_ELEMENTS(rig_drivers); i++) {
