@@ -278,6 +278,36 @@ static void small_answers_do_not_keep_large_buffers(const void *opaque)
     rig_free(rig);
 }
 
+/*
+ * The device keeps the records of 64 requests and of 64 packets when they are
+ * over.  All of these are over at once, when the first is answered.
+ */
+static void more_requests_than_are_kept(const void *opaque)
+{
+    enum { MANY = 100, ROUNDS = 2 };
+    Rig *rig = rig_new_plugged(opaque);
+    UsbHcTransfer *in[MANY];
+    PeerMessage *first;
+    uint8_t i, round;
+
+    for (round = 0; round < ROUNDS; round++) {
+        for (i = 0; i < MANY; i++) {
+            in[i] = usbhc_submit(rig->bulk_in, NULL, 64);
+        }
+        first = rig_submit(rig, PEER_BULK_IN);
+        for (i = 1; i < MANY; i++) {
+            peer_answer_ok(rig->peer, rig_submit(rig, PEER_BULK_IN), &i, 1);
+        }
+        peer_answer_ok(rig->peer, first, "", 1);
+        for (i = 0; i < MANY; i++) {
+            g_assert_cmpint(usbhc_wait(in[i]), ==, USBHC_SHORT);
+            g_assert_cmpint(in[i]->data[0], ==, i);
+            usbhc_transfer_free(in[i]);
+        }
+    }
+    rig_free(rig);
+}
+
 /* It takes no answer but a whole one, and that is too long for a message. */
 static void interrupt_that_no_message_can_carry_fails(const void *opaque)
 {
@@ -480,6 +510,8 @@ void usb_remote_credit_add(void)
             parked_requests_outlive_many_others);
     rig_add(&usbhc_xhci, "small-answers-do-not-keep-large-buffers",
             small_answers_do_not_keep_large_buffers);
+    rig_add(&usbhc_ehci, "more-requests-than-are-kept",
+            more_requests_than_are_kept);
     rig_add(&usbhc_xhci, "interrupt-that-no-message-can-carry-fails",
             interrupt_that_no_message_can_carry_fails);
     rig_add(&usbhc_xhci, "failed-chardev-change-spares-the-next-peer",
