@@ -29,6 +29,9 @@ _PREAMBLE = struct.Struct(_proto.LAYOUT_PREAMBLE.format)
 _ENDPOINT = struct.Struct(_proto.LAYOUT_ENDPOINT.format)
 _STRUCTS = {name: struct.Struct(layout.format)
             for name, layout in _proto.LAYOUTS.items()}
+_MEMBERS = {name: tuple(f.name for f in layout.fields
+                        if not f.name.startswith("reserved"))
+            for name, layout in _proto.LAYOUTS.items()}
 
 # bmRequestType and bRequest of those whose answer may bring a table
 TABLE_REQUESTS = ((0x00, Standard.SET_CONFIGURATION),
@@ -149,9 +152,8 @@ class Message:
         """Fixed part and tail; raises LocalError when a value does not fit."""
         layout = _proto.MESSAGES[self.TYPE].layout
         special = self.values()
-        values = [special[f.name] if f.name in special
-                  else getattr(self, f.name) for f in layout.fields
-                  if not f.name.startswith("reserved")]
+        values = [special[name] if name in special else getattr(self, name)
+                  for name in _MEMBERS[layout.name]]
         try:
             return _STRUCTS[layout.name].pack(*values) + self.tail()
         except struct.error as err:
@@ -440,31 +442,30 @@ def _check_header(type: int, flags: int, length: int, sender: str,
     Raises ProtocolViolation.
     """
     info = _proto.MESSAGES.get(type)
-    name = message_name(type)
     if info is None:
         if not flags & HeaderFlag.OPTIONAL:
-            raise _violation(ErrorCode.UNKNOWN_TYPE, f"{name} is not known")
+            raise _violation(ErrorCode.UNKNOWN_TYPE, type, "is not known")
         if length > limits.max_payload:
-            raise _violation(ErrorCode.LIMIT,
-                             f"{name} is {length} bytes long, at most "
+            raise _violation(ErrorCode.LIMIT, type,
+                             f"is {length} bytes long, at most "
                              f"{limits.max_payload} may be")
         return None
     if info.sender not in (sender, "BOTH"):
-        raise _violation(ErrorCode.UNEXPECTED, f"{name} goes the other way")
+        raise _violation(ErrorCode.UNEXPECTED, type, "goes the other way")
     if length < info.layout.size:
-        raise _violation(ErrorCode.MALFORMED,
-                         f"{name} is {length} bytes long, its fixed part "
-                         f"has {info.layout.size}")
+        raise _violation(ErrorCode.MALFORMED, type,
+                         f"is {length} bytes long, its fixed part has "
+                         f"{info.layout.size}")
     if length > max_length(info, limits):
         code = (ErrorCode.MALFORMED if info.tail == "NONE"
                 else ErrorCode.LIMIT)
-        raise _violation(code, f"{name} is {length} bytes long, at most "
-                               f"{max_length(info, limits)} may be")
+        raise _violation(code, type, f"is {length} bytes long, at most "
+                                     f"{max_length(info, limits)} may be")
     return info
 
 
-def _violation(code: ErrorCode, text: str) -> ProtocolViolation:
-    return ProtocolViolation(code, text)
+def _violation(code: ErrorCode, type: int, text: str) -> ProtocolViolation:
+    return ProtocolViolation(code, f"{message_name(type)} {text}")
 
 
 def _text_ok(data: bytes) -> bool:
@@ -485,10 +486,8 @@ def _table_ok(data: bytes) -> bool:
 def _fixed(type: int, body: bytes) -> Dict[str, Any]:
     """The fixed part's members by name, without the reserved ones."""
     layout = _proto.MESSAGES[type].layout
-    names = [f.name for f in layout.fields
-             if not f.name.startswith("reserved")]
     values = _STRUCTS[layout.name].unpack_from(body)
-    return dict(zip(names, values))
+    return dict(zip(_MEMBERS[layout.name], values))
 
 
 def _check_hello(m: Dict[str, Any], rest: bytes, _: Limits) -> ErrorCode:
@@ -574,19 +573,18 @@ _NO_LIMITS = Limits()
 
 def _check_body(type: int, id: int, body: bytes, limits: Limits) -> None:
     """Judge a body whose header was judged; raises ProtocolViolation."""
-    name = message_name(type)
     if type != Msg.ERROR and (id != 0) != (type in _WITH_ID):
-        raise _violation(ErrorCode.MALFORMED, f"{name} with the id {id}")
+        raise _violation(ErrorCode.MALFORMED, type, f"with the id {id}")
     check = _CHECKS.get(type)
     if check is None:
         return
     size = _proto.MESSAGES[type].layout.size
     code = check(_fixed(type, body), body[size:], limits)
     if code == ErrorCode.LIMIT:
-        raise _violation(code, f"{name} asks for more than the limits allow")
+        raise _violation(code, type, "asks for more than the limits allow")
     if code != ErrorCode.NONE:
-        raise _violation(code, f"{name} has a length or value that it may "
-                               "not have")
+        raise _violation(code, type, "has a length or value that it may not "
+                                     "have")
 
 
 def _split(data: bytes, lengths: Tuple[int, ...]) -> Iterator[bytes]:
