@@ -32,13 +32,13 @@ def xhci_pty(lab):
         exchange(job, line, MIB)
 
 
-@case("a serial port on UHCI: 32 KiB each way, over TCP")
+@case("a serial port on UHCI: 1 MiB each way, over TCP")
 def uhci_tcp(lab):
     address = ("127.0.0.1", free_port())
-    job = begin(lab, "uhci", MIB // 32, "--tcp", "%s:%d" % address)
+    job = begin(lab, "uhci", MIB, "--tcp", "%s:%d" % address)
     with socket.create_connection(address, 10) as client:
         client.settimeout(40)
-        exchange(job, client.makefile("rwb", buffering=0), MIB // 32)
+        exchange(job, client.makefile("rwb", buffering=0), MIB)
 
 
 def begin(lab, bus, size, *options):
