@@ -10,7 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from guestlab import manual, tls
-from guestlab.example import MANUFACTURER
+from guestlab.example import name_in_guest
 from guestlab.places import TOP, Failure, Unavailable
 from guestlab.pointer import Pointer
 from guestlab.registry import case
@@ -100,9 +100,8 @@ def examples(lab):
             raise Failure(f"there is no {program}")
         mark = lab.vm.kernel_log.mark()
         example = lab.example(name, *options)
-        found = example.during(lambda: lab.vm.kernel_log.wait(
-            rf"usb (\S+): Manufacturer: {MANUFACTURER}$", mark))
-        link = f"/sys/bus/usb/devices/{found.group(1)}:*.0/driver"
+        found = name_in_guest(lab, example, mark)
+        link = f"/sys/bus/usb/devices/{found}:*.0/driver"
         driver = lab.vm.agent.run(
             f"until readlink {link}; do usleep 10000; done")
         if Path(driver).name != drivers.pop(name, None):

@@ -6,11 +6,10 @@ its main.c, here is what has to come of it.
 import functools
 import json
 
-from guestlab.example import node
+from guestlab.example import name_in_guest, node
 from guestlab.places import Failure
 from guestlab.registry import case
 
-MANUFACTURER = "usb-remote"
 RUN_LIMIT = 60              # seconds, for one command
 LOOPBACK = 2                # bConfigurationValue
 CONTROL_SIZES = "0 1 63 64 65 512 1023 4095 4096"
@@ -29,9 +28,7 @@ def plug(lab, bus, start, *options):
     device = lab.remote(bus)
     mark = lab.vm.kernel_log.mark()
     zero = start("zero", "--connect", device.address, *options)
-    name = zero.during(lambda: lab.vm.kernel_log.wait(
-        rf"usb (\S+): Manufacturer: {MANUFACTURER}$", mark)).group(1)
-    node(lab, f"/sys/bus/usb/devices/{name}:*")
+    node(lab, f"/sys/bus/usb/devices/{name_in_guest(lab, zero, mark)}:*")
 
 
 def run(lab, command):

@@ -158,9 +158,16 @@ def plug(lab, bus, name, *options):
     device = lab.remote(bus)
     mark = lab.vm.kernel_log.mark()
     example = lab.example(name, "--connect", device.address, *options)
-    found = example.during(lambda: lab.vm.kernel_log.wait(
-        rf"usb (\S+): Manufacturer: {MANUFACTURER}$", mark))
-    return example, found.group(1)
+    return example, name_in_guest(lab, example, mark)
+
+
+def name_in_guest(lab, example, mark):
+    """
+    Wait until the warm guest has found @example, which it had not at @mark
+    of its log; the guest's name for it in /sys/bus/usb/devices.
+    """
+    return example.during(lambda: lab.vm.kernel_log.wait(
+        rf"usb (\S+): Manufacturer: {MANUFACTURER}$", mark)).group(1)
 
 
 def node(lab, pattern):
