@@ -21,23 +21,31 @@ static void ended(struct libusb_transfer *transfer)
     batch->order[batch->ended++] = index;
 }
 
+struct libusb_transfer *new_transfer(Client *client, int endpoint,
+                                     enum libusb_transfer_type type, int size,
+                                     libusb_transfer_cb_fn ended, void *opaque)
+{
+    struct libusb_transfer *transfer = libusb_alloc_transfer(0);
+    unsigned char *data = calloc(1, size ? size : 1);
+
+    if (!transfer || !data) {
+        fail("transfers", LIBUSB_ERROR_NO_MEM);
+    }
+    libusb_fill_bulk_transfer(transfer, client->handle, endpoint, data, size,
+                              ended, opaque, LIMIT_MS);
+    transfer->type = type;
+    transfer->flags = LIBUSB_TRANSFER_FREE_BUFFER;
+    return transfer;
+}
+
 void batch_new(Batch *batch, Client *client, int endpoint,
                enum libusb_transfer_type type, int depth, int size)
 {
     *batch = (Batch) { .client = client, .endpoint = endpoint,
                        .depth = depth };
     for (int i = 0; i < depth; i++) {
-        struct libusb_transfer *transfer = libusb_alloc_transfer(0);
-        unsigned char *data = calloc(1, size ? size : 1);
-
-        if (!transfer || !data) {
-            fail("transfers", LIBUSB_ERROR_NO_MEM);
-        }
-        libusb_fill_bulk_transfer(transfer, client->handle, endpoint, data,
-                                  size, ended, batch, LIMIT_MS);
-        transfer->type = type;
-        transfer->flags = LIBUSB_TRANSFER_FREE_BUFFER;
-        batch->transfers[i] = transfer;
+        batch->transfers[i] = new_transfer(client, endpoint, type, size,
+                                           ended, batch);
     }
 }
 

@@ -76,24 +76,6 @@ static void ended(struct libusb_transfer *transfer)
     }
 }
 
-static void prepare(Run *run, int endpoint,
-                    enum libusb_transfer_type type, int size)
-{
-    for (int i = 0; i < run->depth; i++) {
-        struct libusb_transfer *transfer = libusb_alloc_transfer(0);
-        unsigned char *data = calloc(1, size);
-
-        if (!transfer || !data) {
-            fail("transfers", LIBUSB_ERROR_NO_MEM);
-        }
-        libusb_fill_bulk_transfer(transfer, run->client->handle, endpoint,
-                                  data, size, ended, run, LIMIT_MS);
-        transfer->type = type;
-        transfer->flags = LIBUSB_TRANSFER_FREE_BUFFER;
-        run->transfers[i] = transfer;
-    }
-}
-
 static void wait_while_in_flight(Run *run)
 {
     bool cancelled = false;
@@ -110,7 +92,10 @@ static void wait_while_in_flight(Run *run)
 static void keep_in_flight(Run *run, int endpoint,
                            enum libusb_transfer_type type, int size)
 {
-    prepare(run, endpoint, type, size);
+    for (int i = 0; i < run->depth; i++) {
+        run->transfers[i] = new_transfer(run->client, endpoint, type, size,
+                                         ended, run);
+    }
     run->start = run->end = now();
     for (int i = 0; i < run->depth; i++) {
         submit(run, run->transfers[i]);

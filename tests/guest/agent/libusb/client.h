@@ -74,6 +74,13 @@ void client_release(Client *client);
 void client_close(Client *client);
 
 /* batch.c: asynchronous transfers of one endpoint */
+
+/* One with a buffer of @size bytes, which goes with it. */
+struct libusb_transfer *new_transfer(Client *client, int endpoint,
+                                     enum libusb_transfer_type type, int size,
+                                     libusb_transfer_cb_fn ended,
+                                     void *opaque);
+
 typedef struct Batch {
     Client *client;
     int endpoint;               /* 0: control transfers */
