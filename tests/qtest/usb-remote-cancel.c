@@ -351,9 +351,7 @@ static void clear_halt_spares_what_was_answered(const void *opaque)
     usbhc_control(rig->dev, 2, 1, 0, PEER_BULK_OUT, NULL, 0, NULL);
     peer_expect_free(rig->peer, USB_REMOTE_MSG_CANCEL);
     peer_message_free(m);
-    m = rig_submit(rig, PEER_BULK_OUT);
-    g_assert_cmpmem(peer_submit_data(m), peer_submit_length(m), "aaaa", 4);
-    peer_answer_ok(rig->peer, m, NULL, 4);
+    rig_expect_out(rig, PEER_BULK_OUT, "aaaa", 4);
     g_assert_cmpint(usbhc_wait(a), ==, USBHC_OK);
     rig_run(rig, 5);
     g_assert_false(peer_has(rig->peer, USB_REMOTE_MSG_SUBMIT));
@@ -466,9 +464,7 @@ static void out_taken_back_too_late_is_done(const void *opaque)
     peer_send_complete(rig->peer, &late->head, USB_REMOTE_STATUS_CANCELLED,
                        NULL, 6, NULL, -1);
     peer_message_free(late);
-    m = rig_submit(rig, PEER_BULK_OUT);
-    g_assert_cmpmem(peer_submit_data(m), peer_submit_length(m), "first", 5);
-    peer_answer_ok(rig->peer, m, NULL, 5);
+    rig_expect_out(rig, PEER_BULK_OUT, "first", 5);
     g_assert_cmpint(usbhc_wait(first), ==, USBHC_OK);
     g_assert_cmpint(usbhc_wait(second), ==, USBHC_OK);
     g_assert_false(peer_has(rig->peer, USB_REMOTE_MSG_SUBMIT));
@@ -489,9 +485,7 @@ static void out_that_comes_back_with_other_bytes_is_new(const void *opaque)
     peer_message_free(rig_submit(rig, PEER_BULK_OUT));
     qtest_memwrite(rig->qts, stays->buffer, "after!", 6);
     usbhc_cancel(goes);
-    m = rig_submit(rig, PEER_BULK_OUT);
-    g_assert_cmpmem(peer_submit_data(m), peer_submit_length(m), "after!", 6);
-    peer_answer_ok(rig->peer, m, NULL, 6);
+    rig_expect_out(rig, PEER_BULK_OUT, "after!", 6);
     g_assert_cmpint(usbhc_wait(stays), ==, USBHC_OK);
     usbhc_transfer_free(goes);
     usbhc_transfer_free(stays);

@@ -166,12 +166,8 @@ static void peer_that_reads_late_gets_everything(const void *opaque)
     rig_run(rig, 5);
     rig->peer->deaf = false;
     for (i = 0; i < DEAF_OUTS; i++) {
-        PeerMessage *m = rig_submit(rig, PEER_BULK_OUT);
-
         rig_fill(data, 65536, i);
-        g_assert_cmpmem(peer_submit_data(m), peer_submit_length(m), data,
-                        65536);
-        peer_answer_ok(rig->peer, m, NULL, 65536);
+        rig_expect_out(rig, PEER_BULK_OUT, data, 65536);
         g_assert_cmpint(usbhc_wait(out[i]), ==, USBHC_OK);
         usbhc_transfer_free(out[i]);
     }

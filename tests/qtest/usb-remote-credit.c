@@ -164,12 +164,8 @@ static void writes_wait_for_a_peer_that_does_not_read(const void *opaque)
     g_assert_cmpint(rig_qom_number(rig, "bytes-out"), <, COUNT * SIZE);
     rig->peer->deaf = false;
     for (i = 0; i < COUNT; i++) {
-        PeerMessage *m = rig_submit(rig, PEER_BULK_OUT);
-
         rig_fill(data, SIZE, i);
-        g_assert_cmpmem(peer_submit_data(m), peer_submit_length(m), data,
-                        SIZE);
-        peer_answer_ok(rig->peer, m, NULL, SIZE);
+        rig_expect_out(rig, PEER_BULK_OUT, data, SIZE);
         g_assert_cmpint(usbhc_wait(x[i]), ==, USBHC_OK);
         usbhc_transfer_free(x[i]);
     }
@@ -409,11 +405,32 @@ static void pieces_are_sent_once(const void *opaque)
     m = rig_submit(rig, PEER_BULK_OUT);
     peer_answer(rig->peer, m, USB_REMOTE_STATUS_NAK);
     usbhc_cancel(b);
-    m = rig_submit(rig, PEER_BULK_OUT);
-    g_assert_cmpmem(peer_submit_data(m), peer_submit_length(m), data + 8192,
-                    8192);
-    peer_answer_ok(rig->peer, m, NULL, 8192);
+    rig_expect_out(rig, PEER_BULK_OUT, data + 8192, 8192);
     g_assert_cmpint(usbhc_wait(a), ==, USBHC_OK);
+    usbhc_transfer_free(a);
+    usbhc_transfer_free(b);
+    rig_free(rig);
+}
+
+/* And what has come of a read is not asked for again. */
+static void pieces_are_read_once(const void *opaque)
+{
+    static const Window w = { 8192, 16, 16, 1 << 20 };
+    static uint8_t data[16384];
+    Rig *rig = rig_window(opaque, &w);
+    UsbHcTransfer *a, *b;
+    PeerMessage *m;
+
+    rig_fill(data, sizeof(data), 1);
+    a = usbhc_submit(rig->bulk_in, NULL, sizeof(data));
+    peer_answer_ok(rig->peer, rig_submit(rig, PEER_BULK_IN), data, 8192);
+    m = rig_submit(rig, PEER_BULK_IN);
+    b = usbhc_submit(rig->bulk_in, NULL, 64);
+    usbhc_cancel(b);
+    peer_answer_ok(rig->peer, m, data + 8192, 8192);
+    g_assert_cmpint(usbhc_wait(a), ==, USBHC_OK);
+    g_assert_cmpmem(a->data, a->actual, data, sizeof(data));
+    g_assert_cmpint(submits(rig), ==, 0);
     usbhc_transfer_free(a);
     usbhc_transfer_free(b);
     rig_free(rig);
@@ -518,6 +535,8 @@ void usb_remote_credit_add(void)
             failed_chardev_change_spares_the_next_peer);
     rig_add(&usbhc_xhci, "pieces-are-sent-once", pieces_are_sent_once);
     rig_add(&usbhc_ehci, "pieces-are-sent-once", pieces_are_sent_once);
+    rig_add(&usbhc_xhci, "pieces-are-read-once", pieces_are_read_once);
+    rig_add(&usbhc_ehci, "pieces-are-read-once", pieces_are_read_once);
     rig_add(&usbhc_xhci, "nak-waits-for-a-slow-interval",
             nak_waits_for_a_slow_interval);
     rig_add(&usbhc_ehci, "nak-waits-for-a-slow-interval",

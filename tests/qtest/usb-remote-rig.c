@@ -450,6 +450,15 @@ PeerMessage *rig_submit(Rig *rig, uint8_t endpoint)
     return m;
 }
 
+void rig_expect_out(Rig *rig, uint8_t endpoint, const void *data,
+                    uint32_t size)
+{
+    PeerMessage *m = rig_submit(rig, endpoint);
+
+    g_assert_cmpmem(peer_submit_data(m), peer_submit_length(m), data, size);
+    peer_answer_ok(rig->peer, m, NULL, size);
+}
+
 void rig_submits(Rig *rig, PeerMessage **m, unsigned n, uint8_t endpoint)
 {
     unsigned i;

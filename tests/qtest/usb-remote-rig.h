@@ -85,6 +85,9 @@ size_t rig_rss(Rig *rig);                   /* bytes */
 
 /* The next SUBMIT of that endpoint */
 PeerMessage *rig_submit(Rig *rig, uint8_t endpoint);
+/* It has these bytes, and is answered OK. */
+void rig_expect_out(Rig *rig, uint8_t endpoint, const void *data,
+                    uint32_t size);
 /* And the next @n of them, which have all arrived before one is answered */
 void rig_submits(Rig *rig, PeerMessage **m, unsigned n, uint8_t endpoint);
 void rig_remove_dir(const char *path);

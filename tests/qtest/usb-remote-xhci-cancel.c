@@ -302,9 +302,7 @@ static void longer_out_is_another(const void *opaque)
     usbhc_put32(rig->hc, size, usbhc_get32(rig->hc, size) + 4);
     usbhc_xhci_restart(ep);
     peer_expect_free(rig->peer, USB_REMOTE_MSG_CANCEL);
-    m = rig_submit(rig, PEER_BULK_OUT);
-    g_assert_cmpmem(peer_submit_data(m), peer_submit_length(m), "abcdefgh", 8);
-    peer_answer_ok(rig->peer, m, NULL, 8);
+    rig_expect_out(rig, PEER_BULK_OUT, "abcdefgh", 8);
     g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_OK);
     usbhc_transfer_free(xfer);
     rig_free(rig);
