@@ -36,8 +36,7 @@ static void remote_packet_free(USBRemoteState *s, RemoteEndpoint *ep,
                                RemotePacket *rp)
 {
     if (rp == ep->asked || rp != QTAILQ_FIRST(&ep->packets)) {
-        ep->asked = NULL;
-        ep->n_asked = 0;
+        remote_rewind(ep);
     } else if (ep->n_asked) {
         ep->n_asked--;
     }
@@ -208,9 +207,9 @@ static bool remote_deliver_out(USBRemoteState *s, RemoteEndpoint *ep)
     status = r->status;
     goes_on = status == USB_RET_SUCCESS && r->actual == r->length && r->more;
     remote_add_progress(rp, r, r->actual);
-    rp->request = NULL;
     remote_request_free(s, r);
     if (goes_on) {
+        remote_unask(ep, rp);
         remote_schedule(s);
         return false;
     }
@@ -250,27 +249,34 @@ void remote_match_in(USBRemoteState *s, RemoteEndpoint *ep,
     }
 }
 
+static RemotePacket *remote_packet_after(RemoteEndpoint *ep, RemotePacket *rp)
+{
+    return rp ? QTAILQ_NEXT(rp, next) : QTAILQ_FIRST(&ep->packets);
+}
+
 /*
  * The first packet that no request is there for, or NULL.  Those before it
  * have one each; if the last of these was only a piece, its others come first.
- * Requests are discarded all at once, so the last one is one of them.
+ * Here requests are discarded all at once, so those that are live come last.
  */
 static RemotePacket *remote_next_in(RemoteEndpoint *ep)
 {
     RemotePacket *rp = ep->asked;
+    unsigned n = ep->n_asked;
 
     if (ep->n_live >= ep->n_packets ||
         (ep->n_live && QTAILQ_LAST(&ep->requests)->more)) {
         return NULL;
     }
-    for (; ep->n_asked > ep->n_live; ep->n_asked--) {
+    for (; n > ep->n_live; n--) {
         rp = QTAILQ_PREV(rp, next);
     }
-    for (; ep->n_asked < ep->n_live; ep->n_asked++) {
-        rp = rp ? QTAILQ_NEXT(rp, next) : QTAILQ_FIRST(&ep->packets);
+    for (; n < ep->n_live; n++) {
+        rp = remote_packet_after(ep, rp);
     }
     ep->asked = rp;
-    rp = rp ? QTAILQ_NEXT(rp, next) : QTAILQ_FIRST(&ep->packets);
+    ep->n_asked = n;
+    rp = remote_packet_after(ep, rp);   /* there is one: n_live < n_packets */
     return rp->status == USB_RET_ASYNC ? rp : NULL;
 }
 

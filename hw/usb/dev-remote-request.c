@@ -282,8 +282,7 @@ void remote_set_orphan(RemoteRequest *r, bool orphan)
 void remote_unask(RemoteEndpoint *ep, RemotePacket *rp)
 {
     rp->request = NULL;
-    ep->asked = NULL;
-    ep->n_asked = 0;
+    remote_rewind(ep);
 }
 
 /* The peer need not answer @r any more; if it does, nobody wants it. */
@@ -321,11 +320,14 @@ void remote_send_cancels(USBRemoteState *s, RemoteEndpoint *ep)
     }
 }
 
-/* The packet that @r was sent for, if it is still there. */
+/* The packet that @r was sent for, if it is still there; IN has no such. */
 static RemotePacket *remote_packet_of(RemoteRequest *r)
 {
     RemotePacket *rp;
 
+    if (remote_ep_is_in(r->ep)) {
+        return NULL;
+    }
     QTAILQ_FOREACH(rp, &r->ep->packets, next) {
         if (rp->request == r) {
             return rp;

@@ -18,8 +18,9 @@
 #define ASAN_UNPOISON_MEMORY_REGION(address, size)
 #endif
 
-/* Of a request, all but the pointer by which a leak checker finds the buffer */
-#define REMOTE_REQUEST_HIDDEN       offsetof(RemoteRequest, room)
+/* The pointer by which a leak checker finds the buffer must stay visible. */
+#define REMOTE_REQUEST_HIDDEN       sizeof_field(RemoteRequest, buffer)
+QEMU_BUILD_BUG_ON(offsetof(RemoteRequest, buffer) != 0);
 
 static void remote_spare_hide(RemoteRequest *r)
 {
@@ -70,8 +71,9 @@ uint8_t *remote_request_buffer(USBRemoteState *s, RemoteRequest *r,
 /*
  * A buffer may come back for a smaller request, which has less credit than
  * the buffer has bytes.  So one is kept only while all of them, used or not,
- * are within half of the credit: the other half is not for busy endpoints,
- * and all of them together are never more than one and a half times it.
+ * are within half of the credit, as much as busy endpoints get.  Those that
+ * were kept are never more than that in all, and the others are as long as
+ * their requests, which have credit: one and a half times it together.
  */
 void remote_spare_put_request(USBRemoteState *s, RemoteRequest *r)
 {

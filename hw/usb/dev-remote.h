@@ -91,7 +91,7 @@ typedef enum RemoteRequestState {
  * a stream, and goes to whichever packet is next.
  */
 struct RemoteRequest {
-    uint8_t *buffer;            /* stays with it when it is a spare one */
+    uint8_t *buffer;            /* first, and stays with it when it is spare */
     size_t room;                /* bytes of buffer */
     QTAILQ_ENTRY(RemoteRequest) next;   /* in RemoteEndpoint.requests */
     RemoteEndpoint *ep;
@@ -102,7 +102,8 @@ struct RemoteRequest {
     size_t done;                /* bytes of the packet before this piece */
     uint32_t length;            /* bytes of this piece */
     uint8_t setup[8];
-    uint8_t *data;              /* OUT: what was sent; IN: what came; or NULL */
+    uint8_t *data;              /* buffer, or NULL if it has nothing: */
+                                /* OUT: what was sent; IN: what came */
     uint32_t actual;            /* answered length, at most length */
     uint32_t taken;             /* IN: bytes of data given to packets */
     int status;                 /* USB_RET_* */
@@ -151,8 +152,8 @@ struct RemoteEndpoint {
     QTAILQ_HEAD(, RemotePacket) packets;    /* as the guest queued them */
     QTAILQ_HEAD(, RemoteRequest) requests;  /* as they were sent */
     unsigned n_packets;
-    RemotePacket *asked;        /* none up to it is to be asked for, or NULL */
-    unsigned n_asked;           /* IN: how many that are */
+    RemotePacket *asked;        /* all up to it have a request; NULL: none */
+    unsigned n_asked;           /* IN: and that is how many they are */
     unsigned n_live;            /* requests without those to be discarded */
     unsigned n_orphans;
     bool cancel_due;            /* a CANCEL may have to be sent */
@@ -386,6 +387,13 @@ static inline RemoteEndpoint *remote_packet_ep(USBRemoteState *s, USBPacket *p)
 static inline bool remote_same_id(uint64_t a, uint64_t b)
 {
     return (a & ~0xfull) == (b & ~0xfull);
+}
+
+/* Which packets were asked for is not known: look from the first on. */
+static inline void remote_rewind(RemoteEndpoint *ep)
+{
+    ep->asked = NULL;
+    ep->n_asked = 0;
 }
 
 static inline bool remote_is_control(const RemoteEndpoint *ep)
