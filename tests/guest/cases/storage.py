@@ -1,22 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""examples/storage.py, used by usb-storage, sd and ext4."""
+"""The disks in Python and in C, used by usb-storage, sd and ext4."""
 
-import hashlib
-import random
+import functools
 import signal
 
+from guestlab.disk import (LANGUAGES, attributes, in_guest, new_image, plug,
+                           sha256)
 from guestlab.places import Failure
 from guestlab.registry import case
 from guestlab.waiting import wait_until
 
 KIB, MIB = 1 << 10, 1 << 20
-DRIVERS = ("load usb_storage delay_use=0; load sd_mod; load crc32c_generic; "
-           "load ext4; ")
-ATTACHED = r"\[(sd[a-z]+)\] Attached SCSI disk"
 UNPLUGGED = "USB disconnect"
+# Name, bus, bytes of an image and of a file in it: what UHCI is quick with.
+CONTROLLERS = (("xHCI", "xhci", 16 * MIB, 2 * MIB),
+               ("UHCI", "uhci", 256 * KIB, 32 * KIB))
+# Of what is compared, what must be there.
+TELLING = {"../../../../descriptors", "../../../../serial", "inquiry",
+           "block/DISK/size"}
+FILE_SYSTEM = "load crc32c_generic; load ext4"
 
 # An ext4 with a file in it, checked and out of the guest's cache again.
 FILL = " && ".join((
+    FILE_SYSTEM,
     "mkfs.ext4 -q -F -E lazy_itable_init=0 {disk} 2> /dev/null",
     "mount -t ext4 {disk} /mnt",
     "head -c {size} /dev/urandom > /mnt/data",
@@ -27,16 +33,6 @@ FILL = " && ".join((
     "mount -t ext4 -o ro {disk} /mnt",
     "sha256sum < /mnt/data",
     "umount /mnt"))
-
-
-@case("a disk on xHCI: ext4 is made, filled, checked and compared")
-def xhci_ext4(lab):
-    ext4(lab, "xhci", 16 * MIB, 2 * MIB)
-
-
-@case("a disk on UHCI: ext4 is made, filled, checked and compared")
-def uhci_ext4(lab):
-    ext4(lab, "uhci", 1 * MIB, 128 * KIB)
 
 
 @case("a read-only disk: the guest reads it and cannot write")
@@ -60,7 +56,7 @@ def killed(lab):
     image, device = new_image(lab, 16 * MIB), lab.remote("xhci")
     disk, peer = plug(lab, device, image)
     run = lab.vm.agent.run
-    run(f"mkfs.ext4 -q -F -E lazy_itable_init=0 {disk} && mount -t ext4 {disk} /mnt && "
+    run(f"{FILE_SYSTEM}; mkfs.ext4 -q -F -E lazy_itable_init=0 {disk} && mount -t ext4 {disk} /mnt && "
         "head -c 2097152 /dev/urandom > /tmp/data && cp /tmp/data /mnt/old && "
         "sync", timeout=60)
     lab.later(run, "umount -l /mnt; rm -f /tmp/data", 20, False)
@@ -96,32 +92,48 @@ def ext4(lab, bus, size, used):
         raise Failure("what the guest wrote is not what is in the image")
 
 
-def new_image(lab, size):
-    """A disk image with the same bytes each time, unlike any others."""
-    path = lab.folder / "disk.img"
-    path.write_bytes(random.Random(size).randbytes(size))
-    return path
+def ext4(lab, bus, language, size, used):
+    """The image's bytes are the same on both sides, before and after."""
+    image = new_image(lab, size)
+    disk, _ = plug(lab, bus, image, language=language)
+    if in_guest(lab, disk) != sha256(image):
+        raise Failure("the guest does not read what is in the image")
+    sums = lab.vm.agent.run(FILL.format(disk=disk, size=used), timeout=100)
+    written, read = sums.split("\n")
+    if read != written:
+        raise Failure(f"the file was not what had been written:\n{sums}")
+    if in_guest(lab, disk) != sha256(image):
+        raise Failure("what the guest wrote is not what is in the image")
 
 
-def plug(lab, where, image, *options):
-    """
-    Plug a disk in, at a bus or a device that is there; returns the guest's
-    name of it and the peer.
-    """
-    device = lab.remote(where) if isinstance(where, str) else where
-    lab.vm.agent.run(DRIVERS)
+def twins(lab, bus):
+    """One image behind each disk in turn; the guest cannot tell which."""
+    image, device = new_image(lab, 64 * KIB), lab.remote(bus)
+    ours, theirs = (looks(lab, device, image, one) for one in LANGUAGES)
+    different = {path for path in {*ours, *theirs}
+                 if ours.get(path) != theirs.get(path)}
+    if different:
+        raise Failure("different:\n" + "\n".join(
+            f"{path}: {ours.get(path)}, {theirs.get(path)}"
+            for path in sorted(different)))
+
+
+def looks(lab, device, image, language):
+    """What the guest knows of a disk, and the hash of what it reads."""
+    disk, peer = plug(lab, device, image, language=language)
+    seen = {**attributes(lab, disk), "data": in_guest(lab, disk)}
+    if TELLING - set(seen):
+        raise Failure(f"the guest has no {TELLING - set(seen)} of the disk")
     mark = lab.vm.kernel_log.mark()
-    peer = lab.example("storage", "--connect", device.address,
-                       "--image", str(image), *options)
-    found = peer.during(lambda: lab.vm.kernel_log.wait(ATTACHED, mark))
-    return f"/dev/{found.group(1)}", peer
+    peer.stop()
+    lab.vm.kernel_log.wait(UNPLUGGED, mark)
+    return seen
 
 
-def in_guest(lab, disk):
-    """The hash of the disk's bytes as the guest reads them now."""
-    return lab.vm.agent.run(f"blockdev --flushbufs {disk}; sha256sum < {disk}",
-                            timeout=100).split()[0]
-
-
-def sha256(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+for NAME, BUS, SIZE, USED in CONTROLLERS:
+    for LANGUAGE in LANGUAGES:
+        case(f"a disk in {LANGUAGE} on {NAME}: ext4 is made, filled, checked "
+             "and compared")(functools.partial(
+                 ext4, bus=BUS, language=LANGUAGE, size=SIZE, used=USED))
+    case(f"on {NAME} the guest sees the same of the disks in Python and in C")(
+        functools.partial(twins, bus=BUS))
