@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The table of test suites: each is a command that prints TAP."""
 
+import itertools
 import os
 import subprocess
 from dataclasses import dataclass, field
@@ -32,6 +33,8 @@ SANITIZERS = {
 }
 # on the second base: the device is the same, and has been led through it
 SHORTER = {'USB_REMOTE_ROUNDS': '20000', 'USB_REMOTE_WALK_STEPS': '2000'}
+LIBRARY_TESTS = ('sessions',)           # of libusbremote/tests
+COMPILERS = ('gcc', 'clang')
 GUESTS = 2          # machines with Linux that run side by side
 SLOWER = 4          # with sanitizers; so much more time is given
 LEAKS = ROOT / 'tests/asan/leaks.supp'
@@ -80,6 +83,10 @@ def unit():
     for source in sorted(ROOT.glob('tests/unit/*.c')):
         yield Suite(f'unit/{source.stem}',
                     script('c-test', str(source.relative_to(ROOT))), 120)
+    for name, compiler in itertools.product(LIBRARY_TESTS, COMPILERS):
+        yield Suite(f'unit/libusbremote-{name}-{compiler}',
+                    script('library-test', compiler, name), 120,
+                    environment=SANITIZERS)
 
 
 def qtests(label, base, flavour, tests, environment=None):
