@@ -547,7 +547,7 @@ static void got_header(UsbRemotePeer *p)
     int code = usb_remote_check_header(&head, USB_REMOTE_FROM_QEMU,
                                        &p->limits, &skip);
 
-    if (skip && p->state == STATE_HELLO) {
+    if (skip && p->state == STATE_HELLO && code == USB_REMOTE_ERROR_NONE) {
         code = USB_REMOTE_ERROR_UNEXPECTED;
     }
     if (code != USB_REMOTE_ERROR_NONE) {

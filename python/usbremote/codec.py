@@ -623,14 +623,16 @@ class Decoder:
     Bytes of one direction in, messages out, however the bytes are cut.
 
     sender is the end that sent them, QEMU or PEER.  limits are to be
-    replaced when the HELLOs are known.  After an exception the decoder is
-    of no further use.
+    replaced when the HELLOs are known.  While may_skip is false, as it has
+    to be before HELLO, a message that could be skipped is UNEXPECTED.  After
+    an exception the decoder is of no further use.
     """
 
     def __init__(self, sender: str) -> None:
         self.sender = sender
         self.limits = Limits()
         self.preamble: Optional[Preamble] = None
+        self.may_skip = True
         self.skipped = 0
         self._buffer = bytearray()
 
@@ -657,6 +659,9 @@ class Decoder:
             try:
                 info = _check_header(type, flags, length, self.sender,
                                      self.limits)
+                if info is None and not self.may_skip:
+                    raise ProtocolViolation(ErrorCode.UNEXPECTED,
+                                            "HELLO has to be the first")
                 if len(self._buffer) < _HEADER.size + length:
                     return None
                 body = bytes(self._buffer[_HEADER.size:_HEADER.size + length])

@@ -261,6 +261,7 @@ class PeerSession:
         self._on_endpoint: "Counter[int]" = Counter()
         self._bytes = 0
         self._decoder = Decoder(QEMU)
+        self._decoder.may_skip = False
         self._output: List[bytes] = [Preamble().encode()]
         self._events: Deque[Event] = deque()
 
@@ -428,9 +429,6 @@ class PeerSession:
     def _receive_one(self) -> bool:
         """Act on the next message; False when there is none."""
         message = self._decoder.next()
-        if self._decoder.skipped and self.hello is None:
-            raise ProtocolViolation(ErrorCode.UNEXPECTED,
-                                    "a message that is not HELLO came first")
         if isinstance(message, Preamble):
             self._step_remote(message, Preamble)
         elif message is not None:
@@ -441,7 +439,7 @@ class PeerSession:
         greeting = isinstance(message, (Hello, Error, Bye))
         if not greeting and self.state not in OPEN:
             raise self._unexpected(message)
-        if message.attachment > self.attachment:
+        if not greeting and message.attachment > self.attachment:
             raise self._unexpected(message, f"of attachment "
                                    f"{message.attachment}, the newest is "
                                    f"{self.attachment}")
@@ -449,6 +447,7 @@ class PeerSession:
 
     def _on_hello(self, message: Hello) -> None:
         self._step_remote(message, Hello)
+        self._decoder.may_skip = True
         self.hello = message
         self._events.append(Greeted(message))
 

@@ -18,7 +18,7 @@ from .codec import (PEER, Address, Attach, Attached, Bye, Cancel, Complete,
                     Preamble, Ready, Reset, Submit, Vmstate, Wakeup,
                     check_answer)
 from .device import Device
-from .errors import LocalError, ProtocolViolation
+from .errors import LocalError, NotUsbRemote, ProtocolViolation
 from .port import Port
 from .session import PeerSession
 from .setup import Setup, Standard
@@ -31,8 +31,9 @@ class QemuSession:
     QEMU's end of one connection, strict about what a peer may do.
 
     receive() returns the peer's messages and raises ProtocolViolation,
-    after queueing the ERROR that QEMU would send.  Answers to requests that
-    ended with a reset or an unplugging are left out.
+    after queueing the ERROR that QEMU would send (none to a stranger).
+    What is about an attachment or, for COMPLETE and READY, an epoch that is
+    over is left out.
     """
 
     def __init__(self, device_id: str = "test", select: str = "",
@@ -48,6 +49,7 @@ class QemuSession:
         self.in_flight: Dict[int, Submit] = {}
         self._last_id = 0
         self._decoder = Decoder(PEER)
+        self._decoder.may_skip = False
         self._output = [preamble.encode(), Hello(
             features=limits.features, max_payload=limits.max_payload,
             max_control=limits.max_control, max_requests=limits.max_requests,
@@ -72,8 +74,9 @@ class QemuSession:
                     messages.append(message)
         except ProtocolViolation as err:
             self.closed = True
-            self.send(Error(code=err.code, type=err.type, id=err.id,
-                            text=str(err)))
+            if not isinstance(err, NotUsbRemote):
+                self.say(Error, code=err.code, type=err.type, id=err.id,
+                         text=str(err))
             raise
         return messages
 
@@ -141,18 +144,16 @@ class QemuSession:
         elif isinstance(message, Hello) == self.greeted:
             raise self._violation(message, "wrong for this state")
         elif isinstance(message, Hello):
-            self.greeted = True
+            self.greeted = self._decoder.may_skip = True
             self.limits = self._decoder.limits = self.limits.join(message)
         elif isinstance(message, Attach):
             self._take_attach(message)
-        elif message.attachment > self.attachment:
-            raise self._violation(message, "of an unknown attachment")
+        elif isinstance(message, Detach):
+            return self._take_detach(message)
+        elif not self._is_current(message):
+            return False
         elif isinstance(message, Complete):
-            return self._take_complete(message)
-        elif isinstance(message, Ready):
-            return self.plugged and self._is_current(message)
-        elif isinstance(message, (Detach, Wakeup)):
-            return message.attachment == self.attachment
+            self._take_complete(message)
         return True
 
     def _take_attach(self, message: Attach) -> None:
@@ -162,19 +163,32 @@ class QemuSession:
         self.attachment, self.plugged = message.attachment, False
         self.attaching = True
 
-    def _is_current(self, message: Message) -> bool:
-        return (message.attachment, message.epoch) == (self.attachment,
-                                                       self.epoch)
-
-    def _take_complete(self, message: Complete) -> bool:
-        if not self.plugged or not self._is_current(message):
+    def _take_detach(self, message: Detach) -> bool:
+        if not 1 <= message.attachment <= self.attachment:
+            raise self._violation(message, "of an unknown attachment")
+        if message.attachment < self.attachment:
             return False
+        self._drop()
+        self.plugged = self.attaching = False
+        return True
+
+    def _is_current(self, message: Message) -> bool:
+        """Of what is plugged in now; raises if it has not been."""
+        by_epoch = not isinstance(message, Wakeup)
+        theirs = message.attachment, message.epoch if by_epoch else 0
+        ours = self.attachment, self.epoch if by_epoch else 0
+        if theirs > ours:
+            raise ProtocolViolation(
+                ErrorCode.UNKNOWN_ID, f"{message.TYPE.name} of an attachment "
+                "or epoch that has not been", message.TYPE, message.id)
+        return self.plugged and theirs == ours
+
+    def _take_complete(self, message: Complete) -> None:
         submit = self.in_flight.pop(message.id, None)
         if submit is None:
             raise ProtocolViolation(ErrorCode.UNKNOWN_ID, "nobody waits for "
                                     "this COMPLETE", Msg.COMPLETE, message.id)
         check_answer(message, submit)
-        return True
 
     def _drop(self) -> None:
         self.in_flight.clear()

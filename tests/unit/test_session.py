@@ -547,7 +547,7 @@ class TwoSessions(unittest.TestCase):
                 (Complete(id=1, attachment=1), ErrorCode.UNKNOWN_ID),
                 (Attach(attachment=3), ErrorCode.UNEXPECTED),
                 (Hello(), ErrorCode.UNEXPECTED),
-                (Ready(attachment=2), ErrorCode.UNEXPECTED)):
+                (Ready(attachment=2), ErrorCode.UNKNOWN_ID)):
             with self.subTest(message):
                 qemu.closed = False
                 with self.assertRaises(ProtocolViolation) as caught:
