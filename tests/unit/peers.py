@@ -150,12 +150,12 @@ def talk(peer, qemu, step=None):
             said += qemu.receive(up[at:at + (step or len(up))])
 
 
-def life(peer, step=None):
+def life(peer, step=None, end=QemuSession):
     """
     A connection from the handshake to the end, in memory; returns QEMU's
-    session and what it heard.
+    session, made by end, and what it heard.
     """
-    qemu = QemuSession("usb0")
+    qemu = end("usb0")
     said = talk(peer, qemu, step)
     peer.attach(1 << Speed.HIGH)
     said += talk(peer, qemu, step)

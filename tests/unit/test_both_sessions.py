@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The C library's session and the Python package's, fed the same."""
 
+import itertools
 import random
 import unittest
 
 from libusbremote import CPeer
 from peers import OPENING, PythonPeer, WithPeers, heard, life
+from qemu_end import BothEnds, CQemu
 from support import answers, vector_lines
 
 from usbremote import codec
 from usbremote._proto import (AttachedResult, ErrorCode, Speed, Status,
                               TransferType)
-from usbremote.codec import (Attached, Cancel, Complete, Decoder, Detached,
-                             Hello, Preamble, Reset, Submit)
+from usbremote.codec import (Attach, Attached, Cancel, Complete, Decoder,
+                             Detach, Detached, Hello, Preamble, Ready, Reset,
+                             Submit, Wakeup)
 from usbremote.errors import ProtocolViolation
 from usbremote.testing import QemuSession
 
@@ -52,6 +55,14 @@ class Vectors(BothSessions):
                 said = self.lead(name, number, pieces)
                 if sender == "qemu":
                     self.judge(name, result, errors(said))
+
+    def test_each_message_before_hello(self):
+        for name, _, text, *_ in vector_lines("messages.txt"):
+            peers = self.both()
+            for peer in peers:
+                peer.feed(Preamble().encode())
+                peer.feed(bytes.fromhex(text))
+            self.assert_alike(peers, name)
 
     def judge(self, name, result, codes):
         """What QEMU may say is wrong in the way that the vectors name."""
@@ -125,21 +136,106 @@ class Vectors(BothSessions):
         return peer.complete_table(1, table)
 
 
+class Ends(unittest.TestCase):
+    """QEMU's end in C and in Python, which have to judge the same."""
+
+    @staticmethod
+    def plugged(attachments):
+        """Both ends, after so many ATTACHes and two resets."""
+        qemu = BothEnds()
+        qemu.receive(Preamble().encode() + Hello().encode())
+        for number in range(1, attachments + 1):
+            qemu.receive(Attach(attachment=number).encode())
+            qemu.attached()
+        for _ in range(2):
+            qemu.reset()
+        return qemu
+
+    @staticmethod
+    def judge(qemu, pieces):
+        """The code of the ERROR that they say, or "ok"."""
+        code = "ok"
+        try:
+            for piece in pieces:
+                qemu.receive(piece)
+        except ProtocolViolation as err:
+            code = err.code.name
+        qemu.data_to_send()
+        return code
+
+    def test_each_message_before_hello_and_in_each_attachment(self):
+        """Also what only QEMU may say, or nobody; judge() compares."""
+        for name, _, text, *_ in vector_lines("messages.txt"):
+            data = bytes.fromhex(text)
+            number = min(3, int.from_bytes(data[16:20], "little"))
+            before = BothEnds()
+            before.receive(Preamble().encode())
+            for qemu in (before, *map(self.plugged, range(number + 1))):
+                with self.subTest(name, attachment=qemu.attachment):
+                    self.judge(qemu, [data])
+
+    def test_each_preamble_whole_and_byte_by_byte(self):
+        for name, text, result in vector_lines("preambles.txt"):
+            data = bytes.fromhex(text)
+            for pieces in ([data], [bytes([b]) for b in data]):
+                with self.subTest(name, pieces=len(pieces)):
+                    self.assertEqual(self.judge(BothEnds(), pieces), result)
+
+    def test_each_answer(self):
+        for name, submit, data, result in answers():
+            for pieces in ([data], [bytes([b]) for b in data]):
+                with self.subTest(name, pieces=len(pieces)):
+                    qemu = self.plugged(1)
+                    qemu.submit(submit.endpoint, submit.type, submit.length,
+                                submit.setup, submit.data)
+                    self.assertEqual(self.judge(qemu, pieces), result)
+
+    def test_numbers_that_have_not_been(self):
+        for data, code in (
+                (Wakeup(attachment=2), "UNKNOWN_ID"),
+                (Ready(attachment=2, epoch=2, endpoint=0x81), "UNKNOWN_ID"),
+                (Ready(attachment=1, epoch=3, endpoint=0x81), "UNKNOWN_ID"),
+                (Complete(id=1, attachment=1, epoch=3), "UNKNOWN_ID"),
+                (Complete(id=1, attachment=2, epoch=2), "UNKNOWN_ID"),
+                (Complete(id=1, attachment=1, epoch=2), "UNKNOWN_ID"),
+                (Complete(id=1, attachment=1, epoch=1), "ok"),
+                (Complete(id=1, attachment=0, epoch=9), "ok"),
+                (Wakeup(attachment=0), "ok"), (Detach(attachment=1), "ok"),
+                (Detach(attachment=2), "UNEXPECTED"),
+                (Detach(attachment=0), "UNEXPECTED"),
+                (Attach(attachment=1), "UNEXPECTED"),
+                (Attach(attachment=3), "UNEXPECTED"),
+                (Attach(attachment=2), "ok")):
+            with self.subTest(data):
+                self.assertEqual(self.judge(self.plugged(1),
+                                            [data.encode()]), code)
+
+    def test_a_detach_ends_the_wait_for_attached(self):
+        for between, code in ((b"", "UNEXPECTED"),
+                              (Detach(attachment=2).encode(), "ok"),
+                              (Detach(attachment=1).encode(), "UNEXPECTED")):
+            with self.subTest(between):
+                self.assertEqual(self.judge(self.plugged(1), [
+                    Attach(attachment=2).encode() + between
+                    + Attach(attachment=3).encode()]), code)
+
+
 class InMemory(BothSessions):
-    """A session of each language and QEMU's, and nothing between them."""
+    """A peer and a QEMU's end of each language, and nothing between them."""
 
     def test_a_life_whole_and_byte_by_byte(self):
-        for step in (None, 1):
+        for step, end in itertools.product((None, 1), (QemuSession, CQemu)):
             peers = self.both()
             for peer in peers:
-                with self.subTest(step=step, peer=type(peer).__name__):
-                    qemu, said = life(peer, step)
+                with self.subTest(step=step, end=end.__name__,
+                                  peer=type(peer).__name__):
+                    qemu, said = life(peer, step, end)
                     self.assertEqual([(m.id, m.status, m.length)
                                       for m in said
                                       if isinstance(m, Complete)],
                                      [(2, Status.CANCELLED, 0), (4, 0, 5),
                                       (1, 0, 0), (3, 0, 0)])
-                    self.assertEqual((qemu.in_flight, peer.requests), ({}, {}))
+                    self.assertFalse(qemu.in_flight or peer.requests)
             self.assert_alike(peers, step)
 
     def test_random_lives(self):
@@ -149,12 +245,12 @@ class InMemory(BothSessions):
 
 
 class Life:
-    """A QEMU that does anything, now and then wrong, to two peers."""
+    """Two QEMU's ends that do anything, now and then wrong, to two peers."""
 
     def __init__(self, seed, test):
         self.random = random.Random(seed)
         self.test = test
-        self.qemu = QemuSession(device_id="usb0")
+        self.qemu = BothEnds("usb0")
         self.peers = test.both()
         self.said = [b"", b""]
 
