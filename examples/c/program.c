@@ -144,23 +144,40 @@ static int connect_and_run(const Program *program, UsbRemotePeer *peer)
     return error < 0 ? error : usbremote_run(peer, &stop);
 }
 
+/* One line about an address that is of no use. */
+static void tell_error(const Program *program, int error)
+{
+    const char *address = program->connect ? program->connect
+                                           : program->listen;
+    bool no_host = error == -ENOENT && !strncmp(address, "tcp:", 4);
+
+    if (error == -EINVAL) {
+        fprintf(stderr, "%s: bad address '%s': it must be unix:PATH or "
+                "tcp:HOST:PORT\n", program->name, address);
+    } else {
+        fprintf(stderr, "%s: %s: %s\n", program->name, address,
+                no_host ? "no such host is known" : strerror(-error));
+    }
+}
+
 int program_run(Program *program, UsbRemoteDevice *device)
 {
     struct sigaction action;
-    int error = -errno;
+    int error;
 
+    if (!device) {
+        fprintf(stderr, "%s: no device: %s\n", program->name,
+                strerror(errno));
+        return 1;
+    }
     memset(&action, 0, sizeof(action));
     action.sa_handler = on_signal;
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    if (device) {
-        error = connect_and_run(program, usbremote_device_peer(device));
-        usbremote_device_free(device);
-    }
+    error = connect_and_run(program, usbremote_device_peer(device));
+    usbremote_device_free(device);
     if (error && !stop) {
-        fprintf(stderr, "%s: %s%s%s\n", program->name,
-                program->connect ? program->connect : program->listen, ": ",
-                strerror(-error));
+        tell_error(program, error);
         return 1;
     }
     return program->status;

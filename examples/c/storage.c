@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "program.h"
@@ -298,14 +299,16 @@ static int empty_file(Storage *s, const char *text)
 static void open_medium(Storage *s, const char *image, const char *size)
 {
     off_t bytes = -1;
+    struct stat st;
 
     if (!image == !size) {
         program_fail(&s->program, "one of --image and --size is needed", "");
     }
     s->disk.file = size ? empty_file(s, size) :
                    open(image, s->disk.read_only ? O_RDONLY : O_RDWR);
-    if (s->disk.file >= 0) {
-        bytes = lseek(s->disk.file, 0, SEEK_END);
+    if (s->disk.file >= 0 && !fstat(s->disk.file, &st)) {
+        errno = EISDIR;         /* read-only it can be opened, too */
+        bytes = S_ISDIR(st.st_mode) ? -1 : lseek(s->disk.file, 0, SEEK_END);
     }
     s->disk.count = bytes < 0 ? 0 : (uint64_t)bytes / s->disk.block;
     if (!s->disk.count) {

@@ -304,7 +304,8 @@ bool usbremote_is_closed(const UsbRemotePeer *peer);
  * Connect to "unix:PATH" or "tcp:HOST:PORT", which may wait for the network.
  *
  * Returns 0 or an error of socket(), connect() or the resolver (-ENOENT for
- * a name that is not known); -EINVAL for another address; -EISCONN.
+ * a name that is not known); -EINVAL for another address, -ENAMETOOLONG for
+ * a PATH that no socket can have; -EISCONN.
  */
 int usbremote_connect(UsbRemotePeer *peer, const char *address);
 

@@ -37,8 +37,11 @@ static int parse_unix(Address *a, const char *path)
 {
     size_t size = strlen(path);
 
-    if (size == 0 || size >= sizeof(a->path.sun_path)) {
+    if (size == 0) {
         return -EINVAL;
+    }
+    if (size >= sizeof(a->path.sun_path)) {
+        return -ENAMETOOLONG;
     }
     memset(&a->path, 0, sizeof(a->path));
     a->path.sun_family = AF_UNIX;

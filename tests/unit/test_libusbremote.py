@@ -282,7 +282,7 @@ class Installed(unittest.TestCase):
                 ("tcp:localhost", "Invalid"), ("tcp:localhost:0x1", "Invalid"),
                 ("tcp:localhost:70000", "Invalid"), ("/tmp/x", "Invalid"),
                 ("tcp:127.0.0.1:1", "refused"), ("unix:" + 200 * "x",
-                                                 "Invalid")):
+                                                 "name too long")):
             process = self.start("connect", address)
             self.assertEqual(process.wait(20), 1)
             self.assertIn(text, process.stderr.read())

@@ -412,7 +412,11 @@ class Examples(unittest.TestCase):
                 ((*zero, "--listen", "unix:x", "--pattern", "9"), 2,
                  "pattern: 9"),
                 ((*zero, "--connect", "unix:/nowhere/x"), 1, "No such file"),
-                ((*zero, "--listen", "nonsense"), 1, "Invalid argument"),
+                ((*zero, "--connect", f"unix:{'x' * 200}"), 1,
+                 "File name too long"),
+                # a label of more than 63, of which no server has to be asked
+                ((*zero, "--connect", f"tcp:{'x' * 64}:1"), 1,
+                 "no such host is known"),
                 (disk, 2, "one of --image and --size"),
                 ((*disk, "--size", "12"), 2, "no size from 4K"),
                 ((*disk, "--size", "1MM"), 2, "no size from 4K"),
@@ -420,11 +424,27 @@ class Examples(unittest.TestCase):
                 ((*disk, "--size", "1M", "--serial", "abc"), 2, "abc"),
                 ((*disk, "--size", "1M", "--block-size", "5"), 2, "size: 5"),
                 ((*disk, "--image", "/nowhere/x"), 1, "No such file"),
+                ((*disk, "--image", self.folder), 1, "Is a directory"),
+                ((*disk, "--image", self.folder, "--read-only"), 1,
+                 "Is a directory"),
                 ((*disk, "--image", "/dev/null"), 1, "not even one block")):
-            with self.subTest(arguments):
-                code, said = self.run_wrong(*arguments)
-                self.assertEqual((code, said.count("\n")), (status, 1))
-                self.assertIn(text, said)
+            self.refused(status, text, *arguments)
+
+    def test_what_is_no_address_is_told_with_what_is_one(self):
+        for program in ("zero",), ("storage", "--size", "1M"):
+            for way in "--connect", "--listen":
+                for text in ("nonsense", "", "unix:", "tcp:host",
+                             "tcp:h:99999", "tcp::1", "udp:h:1"):
+                    self.refused(1, f"{program[0]}: bad address '{text}': it "
+                                 "must be unix:PATH or tcp:HOST:PORT\n",
+                                 *program, way, text)
+
+    def refused(self, status, text, *arguments):
+        """It has to end with this status and one line with this text."""
+        with self.subTest(arguments):
+            code, said = self.run_wrong(*arguments)
+            self.assertEqual((code, said.count("\n")), (status, 1))
+            self.assertIn(text, said)
 
 
 if __name__ == "__main__":

@@ -67,6 +67,8 @@ class Options(unittest.TestCase):
                                                   "--read-only")):
             self.refused("storage", "/nowhere: No such file", *options)
         self.refused("storage", "Is a directory", "--image", "/etc")
+        self.refused("storage", "Is a directory", "--image", "/etc",
+                     "--read-only")
         self.refused("storage", "not even one block", "--image", "/dev/null")
         for size in ("0", "1023", "x", "-1M", "9999999G"):
             self.refused("storage", "is no size", f"--size={size}")
