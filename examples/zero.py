@@ -111,18 +111,20 @@ class Zero(Device):
 
     async def loop(self):
         """Whatever comes goes back, in pieces of up to LOOP_SIZE."""
-        room, data = asyncio.Semaphore(LOOP_DEPTH), b""
-        pipe = self.ep_out(1)
-        async for packet in pipe:
-            data += packet
-            if len(packet) < pipe.max_packet or len(data) == LOOP_SIZE:
-                await room.acquire()
-                self.start(self.send_back(data, room))
-                data = b""
+        room, pipe = asyncio.Semaphore(LOOP_DEPTH), self.ep_out(1)
+        while True:
+            await room.acquire()
+            data = packet = await pipe.read_packet()
+            while len(packet) == pipe.max_packet and len(data) < LOOP_SIZE:
+                packet = await pipe.read_packet()
+                data += packet
+            self.start(self.send_back(data, room))
 
     async def send_back(self, data, room):
-        await self.ep_in(1).send(data, zlp=len(data) < LOOP_SIZE)
-        room.release()
+        try:
+            await self.ep_in(1).send(data, zlp=len(data) < LOOP_SIZE)
+        finally:
+            room.release()
 
 
 if __name__ == "__main__":

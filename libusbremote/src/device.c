@@ -405,14 +405,32 @@ static void submit(void *opaque, UsbRemoteRequest *r)
     }
 }
 
-static void gone(void *opaque, UsbRemoteRequest *r)
+static void control_gone(UsbRemoteDevice *d, UsbRemoteRequest *r)
+{
+    if (d->ops.control_gone) {
+        d->ops.control_gone(d->opaque, r);
+    }
+}
+
+static void cancelled(void *opaque, UsbRemoteRequest *r)
 {
     UsbRemoteDevice *d = (UsbRemoteDevice *)opaque;
 
     if (usbremote_endpoint(r)) {
-        pipe_gone(usbremote_device_pipe(d, usbremote_endpoint(r)), r);
-    } else if (d->ops.control_gone) {
-        d->ops.control_gone(d->opaque, r);
+        pipe_cancelled(usbremote_device_pipe(d, usbremote_endpoint(r)), r);
+    } else {
+        control_gone(d, r);
+    }
+}
+
+static void dropped(void *opaque, UsbRemoteRequest *r)
+{
+    UsbRemoteDevice *d = (UsbRemoteDevice *)opaque;
+
+    if (usbremote_endpoint(r)) {
+        pipe_dropped(usbremote_device_pipe(d, usbremote_endpoint(r)), r);
+    } else {
+        control_gone(d, r);
     }
 }
 
@@ -440,8 +458,8 @@ static UsbRemotePeer *new_peer(UsbRemoteDevice *d, const char *name)
     call.detached = detached;
     call.reset = begin;
     call.submit = submit;
-    call.cancelled = gone;
-    call.dropped = gone;
+    call.cancelled = cancelled;
+    call.dropped = dropped;
     call.closed = closed;
     return usbremote_new(&call, d, name, NULL);
 }

@@ -56,7 +56,8 @@ struct UsbRemotePipe {
 
 /* pipe.c */
 void pipe_submitted(UsbRemotePipe *p, UsbRemoteRequest *r);
-void pipe_gone(UsbRemotePipe *p, UsbRemoteRequest *r);
+void pipe_cancelled(UsbRemotePipe *p, UsbRemoteRequest *r);
+void pipe_dropped(UsbRemotePipe *p, UsbRemoteRequest *r);
 void pipe_open(UsbRemotePipe *p, uint16_t max_packet);
 void pipe_close(UsbRemotePipe *p);
 

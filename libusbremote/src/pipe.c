@@ -289,8 +289,8 @@ void pipe_submitted(UsbRemotePipe *p, UsbRemoteRequest *r)
     pump(p);
 }
 
-/* Cancelled or dropped: forget it.  What was read of it stays read. */
-void pipe_gone(UsbRemotePipe *p, UsbRemoteRequest *r)
+/* Dropped: forget it.  What was read of it stays read. */
+void pipe_dropped(UsbRemotePipe *p, UsbRemoteRequest *r)
 {
     UsbRemoteRequest *before = NULL, *at = p->first;
 
@@ -309,6 +309,13 @@ void pipe_gone(UsbRemotePipe *p, UsbRemoteRequest *r)
     if (p->last == r) {
         p->last = before;
     }
+}
+
+/* What was taken into it is for the next one. */
+void pipe_cancelled(UsbRemotePipe *p, UsbRemoteRequest *r)
+{
+    pipe_dropped(p, r);
+    pump(p);
 }
 
 void pipe_open(UsbRemotePipe *p, uint16_t max_packet)

@@ -9,7 +9,7 @@ business; what is sent and read here is the same with all of them.
 from __future__ import annotations
 
 from collections import deque
-from typing import Callable, Deque, List, Optional, Protocol
+from typing import Callable, Deque, List, Optional, Protocol, Tuple
 
 from ._proto import Status, SubmitFlag
 from .errors import LocalError, TransferAborted, TransferEnded
@@ -157,6 +157,7 @@ class InEndpoint(Pipe):
                  usable: Callable[[int], bool]) -> None:
         super().__init__(line, address, usable)
         self._queue: Deque[_Sending] = deque()
+        self._held = bytearray()    # taken, but the request is not full yet
 
     def waiters(self) -> "list[Waiter]":
         return super().waiters() + [s.waiter for s in self._queue]
@@ -164,9 +165,24 @@ class InEndpoint(Pipe):
     def flush(self, why: str = "flushed") -> None:
         super().flush(why)
         self._queue.clear()
+        self._held.clear()
+
+    def cancelled(self, request: Request) -> None:
+        """What was taken into it is for the next one."""
+        super().cancelled(request)
+        self.pump()
+
+    def halt(self) -> None:
+        """As Pipe.halt(); what was taken into a request goes out before."""
+        if self.parked and self._held:
+            self.line.complete(self.parked.popleft(), Status.STALL,
+                               bytes(self._held))
+        self._held.clear()
+        super().halt()
 
     def clear_halt(self) -> None:
         super().clear_halt()
+        self._held.clear()
         for sending in [s for s in self._queue if s.at]:
             self._queue.remove(sending)
             if not sending.waiter.done():
@@ -175,14 +191,15 @@ class InEndpoint(Pipe):
 
     async def send(self, data: bytes, zlp: bool = False) -> None:
         """
-        Send bytes; returns when all of them are in COMPLETEs.
+        Send bytes; returns when all of them are in COMPLETEs, or taken into
+        a request that is not full yet.
 
         They go out over as many of the guest's requests as it takes, cut by
         what each asks for.  The transfer ends, as on a bus, with a packet
         shorter than the endpoint's largest; zlp adds an empty one where the
-        length is a multiple of it.  Without that end the bytes stay part
-        of a transfer that the next send() goes on with, and the rest of a
-        larger request waits for it.  No data at all is an empty packet.
+        length is a multiple of it.  Without that end the next send() goes
+        on with it, and the rest of a larger request waits for that.  No data
+        at all is an empty packet.
 
         While the endpoint is halted it waits.  Raises TransferAborted on a
         bus reset, another configuration or setting, when unplugged, and,
@@ -205,30 +222,46 @@ class InEndpoint(Pipe):
 
     def pump(self) -> None:
         super().pump()
-        while self.parked and self._queue and self._serve(self.parked[0]):
+        while (self.parked and (self._queue or self._held)
+               and self._serve(self.parked[0])):
             pass
 
     def _serve(self, request: Request) -> bool:
         """Answer one request; False when there is not enough for it yet."""
         want = request.submit.length
-        used, have, ended = [], 0, False
+        used, ended = self._choose(want - len(self._held))
+        parts = [part for _, part in used]
+        full = ended or len(self._held) + sum(map(len, parts)) >= want
+        if full:
+            data = b"".join([self._held[:want], *parts])
+            self.parked.popleft()
+            if not self.line.complete(request, Status.OK, data):
+                return True
+            del self._held[:want]
+        else:
+            self._held += b"".join(parts)
+        for sending, part in used:
+            self._sent(sending, len(part), ended)
+        return full
+
+    def _choose(self, want: int) -> Tuple[List[Tuple[_Sending, bytes]], bool]:
+        """
+        Parts of what waits, up to so many bytes, besides what is held, and
+        whether they end the transfer.
+        """
+        used: List[Tuple[_Sending, bytes]] = []
+        if self._held and want <= 0:
+            return used, False
+        ended = False
         for sending in self._queue:
-            part = sending.data[sending.at:sending.at + want - have]
+            part = sending.data[sending.at:sending.at + want]
             used.append((sending, part))
-            have += len(part)
+            want -= len(part)
             whole = sending.at + len(part) == len(sending.data)
-            ended = whole and (sending.short or
-                               (sending.zlp and have < want))
-            if ended or have == want:
+            ended = whole and (sending.short or (sending.zlp and want > 0))
+            if ended or not want:
                 break
-        if not ended and have < want:
-            return False
-        self.parked.popleft()
-        data = b"".join(part for _, part in used)
-        if self.line.complete(request, Status.OK, data):
-            for sending, part in used:
-                self._sent(sending, len(part), ended)
-        return True
+        return used, ended
 
     def _sent(self, sending: _Sending, count: int, ended: bool) -> None:
         """So many of its bytes are answered, and the transfer ended or not."""

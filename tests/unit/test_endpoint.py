@@ -120,10 +120,39 @@ class Sending(OnBench):
         self.send(bytes(128))
         id = self.bench.read(0x81, 512)
         self.assertIsNone(self.got(id))
-        self.assertEqual(self.log, [])
         self.send(b"end")
         self.assertEqual(self.got(id), bytes(128) + b"end")
         self.assertCountEqual(self.log, [(128, None), (3, None)])
+
+    def test_send_returns_when_a_request_has_taken_it(self):
+        """Else the next one, which makes it full, could not come."""
+        self.send(bytes(128))
+        self.assertEqual(self.log, [])
+        id = self.bench.read(0x81, 512)
+        self.assertEqual(self.log, [(128, None)])
+        self.send(b"b" * 512)
+        self.assertEqual(self.got(id), bytes(128) + b"b" * 384)
+        self.assertEqual(self.log, [(128, None)])
+        self.assertEqual(self.read(64), b"b" * 64)
+        self.assertEqual(self.read(64), b"b" * 64)
+        self.assertEqual(self.log, [(128, None), (512, None)])
+
+    def test_an_empty_packet_ends_what_a_request_has_taken(self):
+        for last, zlp in ((b"", False), (b"b" * 64, True)):
+            self.setUp()
+            self.send(b"a" * 64)
+            id = self.bench.read(0x81, 512)
+            self.send(last, zlp)
+            self.assertEqual(self.got(id), b"a" * 64 + last)
+            self.assertIsNone(self.read(64))
+
+    def test_what_a_cancelled_request_has_taken_goes_to_smaller_ones(self):
+        ids = [self.bench.read(0x81, length) for length in (512, 64, 64, 64)]
+        self.send(b"a" * 64 + b"b" * 64)
+        self.bench.qemu.cancel(ids[0])
+        self.bench.exchange()
+        self.assertEqual([self.got(id) for id in ids],
+                         [b"", b"a" * 64, b"b" * 64, None])
 
     def test_whole_packets_that_fill_what_was_asked_do_not_wait(self):
         self.send(bytes(128))
@@ -390,12 +419,18 @@ class Packets(OnBench):
 class Flushing(OnBench):
     def test_what_was_to_be_sent_is_dropped_and_requests_stay(self):
         self.send(bytes(64))
-        id = self.bench.read(0x81, 512)
+        id = self.bench.read(0x81, 512)     # has taken them
         self.device.ep_in(1).flush()
         self.bench.exchange()
-        self.assertEqual(self.log, [(64, TransferAborted)])
         self.send(b"new")
         self.assertEqual(self.got(id), b"new")
+
+    def test_who_sends_is_told(self):
+        self.send(bytes(100))
+        self.device.ep_in(1).flush()
+        self.bench.exchange()
+        self.assertEqual(self.log, [(100, TransferAborted)])
+        self.assertIsNone(self.read(64))
 
     def test_a_reader_is_ended_and_what_it_had_not_read_stays(self):
         self.do("read", self.device.ep_out(2).read_exactly(100))
@@ -425,6 +460,26 @@ class Halting(OnBench):
             0x82, Standard.GET_STATUS, 0, 0x81, 2)).data, b"\1\0")
         self.bench.control(self.clear)
         self.assertIsNone(self.status(self.bench.read(0x81, 64)))
+
+    def test_what_a_request_has_taken_goes_out_with_the_stall(self):
+        self.send(b"a" * 64)
+        id = self.bench.read(0x81, 512)
+        self.device.ep_in(1).halt()
+        self.bench.exchange()
+        answer = self.bench.answer_to(id)
+        self.assertEqual((answer.status, answer.data),
+                         (Status.STALL, b"a" * 64))
+        self.bench.control(self.clear)
+        self.assertIsNone(self.status(self.bench.read(0x81, 64)))
+
+    def test_a_clear_drops_what_a_request_has_taken(self):
+        self.send(b"a" * 64)
+        self.bench.read(0x81, 512)
+        self.bench.control(self.clear)
+        self.bench.qemu.cancel(min(self.bench.qemu.in_flight))
+        self.bench.exchange()
+        self.send(b"new")
+        self.assertEqual(self.read(512), b"new")
 
     def test_data_waits_while_it_is_halted(self):
         self.device.ep_in(1).halt()

@@ -283,6 +283,14 @@ class In(WithDevice):
         self.assertEqual(device.want(MPS, MPS, MPS),
                          [b"a" * MPS, b"b" * MPS, b"b" * MPS])
 
+    def test_what_a_cancelled_request_has_taken_goes_to_smaller_ones(self):
+        device = self.configured()
+        device.want(4096, MPS, MPS, MPS)
+        device.write(b"a" * MPS + b"b" * MPS)
+        device.qemu.cancel(min(device.qemu.in_flight))
+        self.assertCountEqual(device.sent(), [
+            b"a" * MPS, b"b" * MPS, (Status.CANCELLED, b"")])
+
     def test_a_cancelled_request_in_the_middle_is_forgotten(self):
         device = self.configured()
         device.want(1, 2, 3)

@@ -16,6 +16,8 @@ from usbremote.setup import Setup
 
 IN, OUT = 0x81, 0x01
 CONFIGURE = Setup(0x00, 9, 1, 0, 0)
+LOOPBACK = 2                    # bConfigurationValue of Gadget Zero
+PIECE, BUFFERS = 4096, 32       # of its loop
 SECTORS = 128
 DESCRIPTORS = [Setup(0x80, 6, kind << 8 | index, 0, 4096)
                for kind in (1, 2, 3, 6, 7, 0x0f) for index in range(7)]
@@ -76,6 +78,7 @@ class Guest:
 
     def __init__(self, sock):
         self.qemu = SocketQemu(sock)
+        self.heard = {}         # answers by their request's id
         self.qemu.until(Attach)
         self.qemu.qemu.attached(Speed.HIGH)
         self.qemu.qemu.reset(Speed.HIGH)
@@ -91,20 +94,24 @@ class Guest:
             data = self.qemu.sock.recv(1 << 20)
             if not data:
                 raise EOFError("the device has gone")
-            for message in self.qemu.qemu.receive(data):
-                if isinstance(message, Complete) and message.id == number:
-                    return message
+            self.heard.update((message.id, message)
+                              for message in self.qemu.qemu.receive(data)
+                              if isinstance(message, Complete))
+        return self.heard[number]
+
+    def begin(self, endpoint, length, data=b""):
+        """A request; returns its id."""
+        return self.qemu.qemu.submit(endpoint, TransferType.BULK, length,
+                                     data=data)
 
     def give(self, data):
-        return self.answer(self.qemu.qemu.submit(
-            OUT, TransferType.BULK, len(data), data=data)).status
+        return self.answer(self.begin(OUT, len(data), data)).status
 
     def want(self, length):
         """An answer, behind a halt if need be: whether, and the data."""
         halted = False
         while True:
-            answer = self.answer(self.qemu.qemu.submit(
-                IN, TransferType.BULK, length))
+            answer = self.answer(self.begin(IN, length))
             if answer.status != Status.STALL:
                 return halted, answer.data
             if halted:
@@ -119,8 +126,7 @@ class Guest:
         self.give(cbw)
         data = b""
         if to_guest and length:
-            answer = self.answer(self.qemu.qemu.submit(
-                IN, TransferType.BULK, length))
+            answer = self.answer(self.begin(IN, length))
             data = answer.status, answer.data
             if answer.status == Status.STALL:
                 self.ask(Setup(0x02, 1, 0, IN, 0))
@@ -197,6 +203,48 @@ class Twins(unittest.TestCase):
             guest.give(bytes(range(200)))
             guest.give(b"")
         self.assert_alike(pair, lambda d: [d.want(512) for _ in range(2)])
+
+    def loops(self):
+        """Two Gadget Zeros in the loopback's configuration."""
+        pair = self.both("zero", "--loop")
+        for guest in pair:
+            guest.ask(Setup(0x00, 9, LOOPBACK, 0, 0))
+        return pair
+
+    def test_the_loop_fills_a_request_larger_than_its_buffers(self):
+        data = bytes(i % 251 for i in range(1 << 20))
+        for guest in self.loops():
+            for size in (1 << 20, 1 << 16, PIECE):
+                first = guest.begin(IN, 1 << 20)
+                for at in range(0, len(data), size):
+                    self.assertEqual(guest.give(data[at:at + size]),
+                                     Status.OK)
+                self.assertEqual(guest.answer(first).data, data)
+
+    def test_the_loop_has_as_many_buffers(self):
+        """What is more waits until the guest has asked for one."""
+        for guest in self.loops():
+            ids = [guest.begin(OUT, PIECE, bytes([i]) * PIECE)
+                   for i in range(BUFFERS + 1)]
+            for number in ids[:BUFFERS]:
+                guest.answer(number)
+            guest.ask(Setup(0x80, 8, 0, 0, 1))
+            self.assertIn(ids[BUFFERS], guest.qemu.qemu.in_flight)
+            got = [guest.want(PIECE) for _ in range(BUFFERS + 1)]
+            self.assertEqual([data for _, data in got],
+                             [bytes([i]) * PIECE for i in range(BUFFERS + 1)])
+            guest.answer(ids[BUFFERS])
+
+    def test_a_cancelled_request_of_the_loop_loses_nothing(self):
+        """What it had taken goes to what asks for less."""
+        for guest in self.loops():
+            first, second = guest.begin(IN, 1 << 16), guest.begin(IN, PIECE)
+            guest.give(bytes(range(256)) * (2 * PIECE // 256))
+            guest.qemu.qemu.cancel(first)
+            self.assertEqual(guest.answer(second).data,
+                             bytes(range(256)) * (PIECE // 256))
+            self.assertEqual(guest.want(PIECE), (
+                False, bytes(range(256)) * (PIECE // 256)))
 
     def test_commands_of_a_disk_have_the_same_answers(self):
         for options in ((), ("--read-only",), ("--removable",)):

@@ -70,9 +70,9 @@ def loops(lab, bus, packet, most, start):
     run(lab, f"-c {LOOPBACK} loop 16 {sizes}")
 
 
-def cancels(lab, bus, ways):
+def cancels(lab, bus, ways, start=None):
     """Each of eight, submitted again behind the others."""
-    plug(lab, bus, lab.c_example)
+    plug(lab, bus, start or lab.c_example)
     for way in ways:
         run(lab, f"-c {LOOPBACK} cancel {way}")
 
@@ -100,13 +100,19 @@ def claims(lab):
 
 @case("libusb on xHCI: examples/zero.py loops every byte, in order")
 def python_loops(lab):
-    loops(lab, "xhci", 1024, 1 << 16, lab.example)
+    loops(lab, "xhci", 1024, 1 << 20, lab.example)
 
 
 @case("libusb on xHCI: each of eight transfers is cancelled and submitted "
       "again, no byte is lost")
 def xhci_cancels(lab):
     cancels(lab, "xhci", ["in", "out"])
+
+
+@case("libusb on xHCI: examples/zero.py, too, loses no byte when transfers "
+      "are cancelled")
+def python_cancels(lab):
+    cancels(lab, "xhci", ["in", "out"], lab.example)
 
 
 @case("libusb on EHCI: each of eight transfers is cancelled and submitted "
