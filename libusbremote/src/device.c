@@ -37,6 +37,7 @@ struct UsbRemoteDevice {
     UsbRemoteDeviceOps ops;
     void *opaque;
     UsbRemotePeer *peer;
+    UsbRemoteRequest *answering;    /* by this layer; NULL once it is gone */
     int speed;
     bool remote_wakeup;
     const UsbRemoteConfigurationInfo *configuration;    /* or NULL */
@@ -147,6 +148,9 @@ static void set_configuration(UsbRemoteDevice *d, UsbRemoteRequest *r,
         return;
     }
     unconfigure(d);
+    if (!d->answering) {
+        return;                 /* who was cancelled ended it all */
+    }
     d->configuration = c;
     for (n = 0; c && n < c->interface_count; n++) {
         if (c->interfaces[n].alternate == 0) {
@@ -173,6 +177,9 @@ static void set_interface(UsbRemoteDevice *d, UsbRemoteRequest *r,
     }
     close_setting(d, find_setting(d->configuration, number,
                                   d->alternates[number]));
+    if (!d->answering) {
+        return;
+    }
     open_setting(d, i);
     usbremote_reply(r, NULL, 0);
     tell_setting(d, i);
@@ -401,13 +408,17 @@ static void submit(void *opaque, UsbRemoteRequest *r)
     if (usbremote_endpoint(r)) {
         pipe_submitted(usbremote_device_pipe(d, usbremote_endpoint(r)), r);
     } else if (!d->ops.control || !d->ops.control(d->opaque, r)) {
+        d->answering = r;
         standard(d, r);
+        d->answering = NULL;
     }
 }
 
 static void control_gone(UsbRemoteDevice *d, UsbRemoteRequest *r)
 {
-    if (d->ops.control_gone) {
+    if (r == d->answering) {
+        d->answering = NULL;
+    } else if (d->ops.control_gone) {
         d->ops.control_gone(d->opaque, r);
     }
 }
@@ -464,43 +475,64 @@ static UsbRemotePeer *new_peer(UsbRemoteDevice *d, const char *name)
     return usbremote_new(&call, d, name, NULL);
 }
 
+static bool endpoint_is_sound(const UsbRemoteEndpointInfo *e)
+{
+    return !(e->address & 0x70) && (e->address & 0x0f) &&
+           (e->type == USB_REMOTE_TYPE_BULK ||
+            e->type == USB_REMOTE_TYPE_INTERRUPT);
+}
+
 static bool interface_is_sound(const UsbRemoteInterfaceInfo *i)
 {
-    size_t n;
+    size_t n, before;
 
     if (i->number >= INTERFACES ||
         i->endpoint_count > USB_REMOTE_MAX_ENDPOINTS) {
         return false;
     }
     for (n = 0; n < i->endpoint_count; n++) {
-        uint8_t address = i->endpoints[n].address;
-
-        if ((address & 0x70) || !(address & 0x0f)) {
+        if (!endpoint_is_sound(&i->endpoints[n])) {
             return false;
+        }
+        for (before = 0; before < n; before++) {
+            if (i->endpoints[before].address == i->endpoints[n].address) {
+                return false;
+            }
         }
     }
     return true;
 }
 
+static bool configuration_is_sound(const UsbRemoteConfigurationInfo *c)
+{
+    size_t n;
+
+    for (n = 0; n < c->interface_count; n++) {
+        const UsbRemoteInterfaceInfo *i = &c->interfaces[n];
+
+        if (!interface_is_sound(i) || !find_setting(c, i->number, 0)) {
+            return false;
+        }
+    }
+    return c->value != 0;
+}
+
 static bool info_is_sound(const UsbRemoteDeviceInfo *info)
 {
-    size_t n, i;
+    size_t n;
 
+    if (!info->speeds || info->speeds >= 1u << USBREMOTE_SPEEDS ||
+        !info->configuration_count || info->configuration_count > 0xff) {
+        return false;
+    }
     for (n = 0; n < info->configuration_count; n++) {
-        const UsbRemoteConfigurationInfo *c = &info->configurations[n];
-
-        for (i = 0; i < c->interface_count; i++) {
-            if (!interface_is_sound(&c->interfaces[i])) {
-                return false;
-            }
-        }
-        if (!c->value || n > 0xff ||
+        if (!configuration_is_sound(&info->configurations[n]) ||
             describe(info, USB_REMOTE_SPEED_SUPER, DESCRIPTOR_CONFIGURATION,
                      (uint8_t)n, NULL, 0) > USB_REMOTE_MAX_CONTROL) {
             return false;
         }
     }
-    return n && info->speeds && info->speeds < 1u << USBREMOTE_SPEEDS;
+    return true;
 }
 
 static int highest_speed(unsigned speeds)

@@ -102,7 +102,7 @@ void requests_drop(UsbRemotePeer *p)
             r = r->next;
         }
         request_unlink(r);
-        if (p->call.dropped) {
+        if (p->call.dropped && !r->cancelled) {
             p->call.dropped(p->opaque, r);
         }
         request_recycle(r);
@@ -182,6 +182,7 @@ static void request_link(UsbRemotePeer *p, UsbRemoteRequest *r)
         p->bytes += usbremote_length(r);
     }
     r->pending = true;
+    r->cancelled = false;
     r->consumed = 0;
     r->private_value = NULL;
 }
@@ -230,6 +231,7 @@ void request_cancelled(UsbRemotePeer *p, const UsbRemoteHead *head)
     if (!r) {
         return;                 /* its COMPLETE is on the way */
     }
+    r->cancelled = true;
     if (p->call.cancelled) {
         p->call.cancelled(p->opaque, r);
     }

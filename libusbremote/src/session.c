@@ -387,15 +387,19 @@ static void got_attached(UsbRemotePeer *p, const UsbRemoteHead *head,
 {
     const UsbRemoteAttached *m = (const UsbRemoteAttached *)body;
     char text[USB_REMOTE_MAX_TEXT + 1];
+    State before = p->state;
 
-    if (head->attachment < p->attachment || p->state == STATE_DETACHING) {
+    if (head->attachment < p->attachment || before == STATE_DETACHING) {
         return;                 /* overtaken by an ATTACH or a DETACH */
     }
-    if (p->state != STATE_ATTACHING && p->state != STATE_ATTACHED) {
+    if (before != STATE_ATTACHING && before != STATE_ATTACHED) {
         unexpected(p, head, "ATTACHED, which was not asked for");
         return;
     }
     requests_drop(p);
+    if (p->state != before) {
+        return;                 /* the device did something else then */
+    }
     if (m->result[0] == USB_REMOTE_ATTACHED_OK) {
         p->state = STATE_ATTACHED;
         if (p->call.attached) {
@@ -433,9 +437,11 @@ static void got_reset(UsbRemotePeer *p, const UsbRemoteHead *head,
     }
     p->epoch = head->epoch;
     if (is_live(p, head)) {
+        int speed = ((const UsbRemoteReset *)body)->speed[0];
+
         requests_drop(p);
-        if (p->call.reset) {
-            p->call.reset(p->opaque, ((const UsbRemoteReset *)body)->speed[0]);
+        if (is_live(p, head) && p->call.reset) {
+            p->call.reset(p->opaque, speed);
         }
     }
 }
@@ -466,6 +472,13 @@ static void got_cancel(UsbRemotePeer *p, const UsbRemoteHead *head)
     } else {
         request_cancelled(p, head);
     }
+}
+
+/* ATTACHED and DETACHED answer the peer, by the number of the attachment. */
+static bool is_answer(const UsbRemoteHead *head)
+{
+    return head->type == USB_REMOTE_MSG_ATTACHED ||
+           head->type == USB_REMOTE_MSG_DETACHED;
 }
 
 /* A message about the attachment, whose number is not from the future. */
@@ -517,6 +530,10 @@ static void got_message(UsbRemotePeer *p, const UsbRemoteHead *head,
         got_bye(p, head, body);
     } else if (!is_open(p)) {
         unexpected(p, head, "a message before HELLO");
+    } else if (is_answer(head) && (head->attachment == 0 ||
+                                   head->attachment > p->attachment)) {
+        session_violation(p, USB_REMOTE_ERROR_UNKNOWN_ID, head->type, 0,
+                          "an answer about what was never plugged in");
     } else if (head->attachment > p->attachment) {
         unexpected(p, head, "a message of an attachment that has not been");
     } else {

@@ -49,6 +49,7 @@ struct UsbRemoteRequest {
     size_t memory_size;
     uint32_t consumed;
     bool pending;
+    bool cancelled;             /* and the device was told so */
     void *private_value;
 };
 

@@ -180,6 +180,9 @@ static void dropped(void *opaque, UsbRemoteRequest *request)
 
     note(rig->told, "dropped %u", (unsigned)usbremote_id(request));
     rig_forget(rig, request);
+    if (rig->dropped) {
+        rig->dropped(rig, request);
+    }
 }
 
 static void closed(void *opaque, UsbRemoteEnd end, const char *text)

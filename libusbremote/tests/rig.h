@@ -30,6 +30,7 @@ struct Rig {
     const char *refusal;        /**< what greeted returns */
     RigHook *submit;            /**< NULL: requests wait */
     RigHook *cancelled;         /**< NULL: the device does nothing */
+    RigHook *dropped;           /**< the same, and it may not answer */
 };
 
 /** Nothing has been said yet; @capacity may be NULL. */

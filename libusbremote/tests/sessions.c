@@ -440,6 +440,53 @@ static void an_unplugging_from_a_callback(size_t step)
     rig_free(rig);
 }
 
+static void bye_when_dropped(Rig *rig, UsbRemoteRequest *request)
+{
+    (void)request;
+    usbremote_bye(rig->peer, "enough");
+}
+
+/* What comes of QEMU's message is not told after the end. */
+static void the_end_while_requests_are_dropped(size_t step)
+{
+    Rig *rig = rig_plugged(step, NULL);
+
+    rig->dropped = bye_when_dropped;
+    rig_in(rig, 0x81, 64);
+    rig_in(rig, 0x81, 64);
+    qemu_end_reset(rig->qemu, USB_REMOTE_SPEED_HIGH);
+    rig_talk(rig);
+    TOLD(rig, "submit 1; submit 2; dropped 1; dropped 2; closed 0");
+    rig_free(rig);
+    rig = rig_plugged(step, NULL);
+    rig->dropped = bye_when_dropped;
+    rig_in(rig, 0x81, 64);
+    qemu_end_attached(rig->qemu, OK, USB_REMOTE_SPEED_HIGH, "");
+    rig_talk(rig);
+    TOLD(rig, "submit 1; dropped 1; closed 0");
+    CHECK(usbremote_is_closed(rig->peer));
+    rig_free(rig);
+}
+
+static void unplug_when_dropped(Rig *rig, UsbRemoteRequest *request)
+{
+    (void)request;
+    CHECK(usbremote_detach(rig->peer) == 0);
+}
+
+static void an_unplugging_while_requests_are_dropped(size_t step)
+{
+    Rig *rig = rig_plugged(step, NULL);
+
+    rig->dropped = unplug_when_dropped;
+    rig_in(rig, 0x81, 64);
+    qemu_end_reset(rig->qemu, USB_REMOTE_SPEED_HIGH);
+    rig_talk(rig);
+    TOLD(rig, "submit 1; dropped 1");
+    HEARD(rig, "DETACH 1");
+    rig_free(rig);
+}
+
 /* Cancel */
 
 static void a_silent_device_answers_a_cancel(size_t step)
@@ -481,6 +528,26 @@ static void a_result_after_all(size_t step)
     qemu_end_cancel(rig->qemu, 1);
     rig_talk(rig);
     HEARD(rig, "COMPLETE 1 0 4");
+    rig_free(rig);
+}
+
+static void bye_when_cancelled(Rig *rig, UsbRemoteRequest *request)
+{
+    (void)request;
+    usbremote_bye(rig->peer, "enough");
+}
+
+static void a_cancelled_request_is_not_dropped_as_well(size_t step)
+{
+    Rig *rig = rig_plugged(step, NULL);
+
+    rig->cancelled = bye_when_cancelled;
+    rig_in(rig, 0x81, 64);
+    rig_in(rig, 0x81, 64);
+    qemu_end_cancel(rig->qemu, 1);
+    rig_talk(rig);
+    TOLD(rig, "submit 1; submit 2; cancelled 1; dropped 2; closed 0");
+    HEARD(rig, "BYE");
     rig_free(rig);
 }
 
@@ -687,11 +754,15 @@ static const Wrong wrongs[] = {
       false },
     { WRONG(VMSTATE, 0, 8, 0, 1, 0), { 2 }, USB_REMOTE_ERROR_MALFORMED,
       false },
-    { WRONG(ATTACHED, 0, 8, 0, 2, 0), { 0 }, USB_REMOTE_ERROR_UNEXPECTED,
+    { WRONG(ATTACHED, 0, 8, 0, 2, 0), { 0 }, USB_REMOTE_ERROR_UNKNOWN_ID,
       false },
-    { WRONG(ATTACHED, 0, 8, 0, 0, 0), { 0 }, USB_REMOTE_ERROR_UNEXPECTED,
+    { WRONG(ATTACHED, 0, 8, 0, 0, 0), { 0 }, USB_REMOTE_ERROR_UNKNOWN_ID,
       true },
     { WRONG(DETACHED, 0, 8, 0, 1, 0), { 0 }, USB_REMOTE_ERROR_UNEXPECTED,
+      false },
+    { WRONG(DETACHED, 0, 8, 0, 2, 0), { 0 }, USB_REMOTE_ERROR_UNKNOWN_ID,
+      false },
+    { WRONG(DETACHED, 0, 8, 0, 0, 0), { 0 }, USB_REMOTE_ERROR_UNKNOWN_ID,
       false },
     { WRONG(HELLO, 0, 56, 0, 1, 0), { 0 }, USB_REMOTE_ERROR_MALFORMED,
       false },
@@ -871,8 +942,11 @@ static const struct {
     CASE(answers_from_the_callback),
     CASE(the_end_from_a_callback),
     CASE(an_unplugging_from_a_callback),
+    CASE(the_end_while_requests_are_dropped),
+    CASE(an_unplugging_while_requests_are_dropped),
     CASE(a_silent_device_answers_a_cancel),
     CASE(a_result_after_all),
+    CASE(a_cancelled_request_is_not_dropped_as_well),
     CASE(a_cancel_that_crosses_the_answer),
     CASE(a_reset_drops_oldest_first),
     CASE(answers_that_cross_a_reset),

@@ -439,6 +439,12 @@ class PeerSession:
         greeting = isinstance(message, (Hello, Error, Bye))
         if not greeting and self.state not in OPEN:
             raise self._unexpected(message)
+        if isinstance(message, (Attached, Detached)) and not (
+                1 <= message.attachment <= self.attachment):
+            raise ProtocolViolation(
+                ErrorCode.UNKNOWN_ID, f"{message.TYPE.name} of attachment "
+                f"{message.attachment}, which was never plugged in",
+                message.TYPE)
         if not greeting and message.attachment > self.attachment:
             raise self._unexpected(message, f"of attachment "
                                    f"{message.attachment}, the newest is "

@@ -153,8 +153,16 @@ class Control(WithDevice):
             for name, value in wrong.items():
                 setattr(info.keep[1][0], name, value)
             self.assertIsNone(CDevice(info=info).device, wrong)
+        for wrong in ({"address": 0x80}, {"address": 0x91}, {"address": 0},
+                      {"type": TransferType.ISO},
+                      {"type": TransferType.CONTROL}, {"type": 6},
+                      {"address": BULK_OUT}):       # twice
+            info = c_info()
+            for name, value in wrong.items():
+                setattr(info.keep[0][0], name, value)
+            self.assertIsNone(CDevice(info=info).device, wrong)
         info = c_info()
-        info.keep[0][0].address = 0x80
+        info.keep[1][0].alternate = 2               # none is 0
         self.assertIsNone(CDevice(info=info).device)
 
 
@@ -368,6 +376,19 @@ class Ends(WithDevice):
         device.want(MPS)
         device.ask(Setup(0x01, 11, 1, 0, 0))
         self.assertEqual(len(device.qemu.in_flight), 0)
+
+    def test_who_is_cancelled_by_a_choice_may_unplug_the_device(self):
+        for choice in (CONFIGURE, Setup(0x01, 11, 1, 0, 0)):
+            for end, *words, events in (("bye", b"", [("closed", "bye")]),
+                                        ("detach", [])):
+                with self.subTest(choice, end=end):
+                    device = self.configured()
+                    device.events.clear()
+                    reader = device.read(10, then=lambda _: call(
+                        end, device.peer, *words))
+                    self.assertIsNone(device.ask(choice))
+                    self.assertEqual((reader.result, device.events),
+                                     (-errno.ECANCELED, events))
 
     def test_a_new_setting_has_no_halt(self):
         device = self.configured()

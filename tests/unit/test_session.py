@@ -309,12 +309,18 @@ class Plugging(Wired):
         self.assertIs(self.session.state, State.DETACHED)
 
     def test_messages_of_a_later_attachment_are_violations(self):
-        for message in (Attached(attachment=2), Detached(attachment=2),
-                        Reset(attachment=2, epoch=3),
+        for message in (Reset(attachment=2, epoch=3),
                         self.submit(1, attachment=2)):
             self.setUp()
             self.attached()
             self.violation(ErrorCode.UNEXPECTED, message)
+
+    def test_answers_about_what_was_never_plugged_in_are_violations(self):
+        for number in (0, 2):
+            for kind in (Attached, Detached):
+                self.setUp()
+                self.attached()
+                self.violation(ErrorCode.UNKNOWN_ID, kind(attachment=number))
 
     def test_every_transition_is_one_that_a_state_can_have(self):
         self.assertNotIn(State.CLOSED, {state for state, _ in TRANSITIONS})
