@@ -231,9 +231,16 @@ int usbremote_fd(const UsbRemotePeer *peer)
     return peer->fd;
 }
 
+static bool is_all_sent(const UsbRemotePeer *peer)
+{
+    return peer->out.end == peer->out.start;
+}
+
 short usbremote_events(const UsbRemotePeer *peer)
 {
-    return peer->out.end > peer->out.start ? POLLIN | POLLOUT : POLLIN;
+    short reading = usbremote_is_closed(peer) ? 0 : POLLIN;
+
+    return (short)(is_all_sent(peer) ? reading : reading | POLLOUT);
 }
 
 static bool would_wait(int error)
@@ -298,7 +305,7 @@ int usbremote_process(UsbRemotePeer *peer)
         read_some(peer);
     }
     write_some(peer);
-    if (usbremote_is_closed(peer) && usbremote_events(peer) == POLLIN) {
+    if (usbremote_is_closed(peer) && is_all_sent(peer)) {
         close(peer->fd);
         peer->fd = -1;
         return -ENOTCONN;
@@ -313,7 +320,6 @@ int usbremote_run(UsbRemotePeer *peer, const volatile int *stop)
 
         if (stop && *stop) {
             usbremote_bye(peer, NULL);
-            continue;
         }
         wait.fd = peer->fd;
         wait.events = usbremote_events(peer);
