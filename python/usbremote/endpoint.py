@@ -34,7 +34,8 @@ class Pipe:
     What both directions have in common.
 
     Requests of the guest wait in `parked` until there is an answer;
-    `halted` answers STALL until the guest's CLEAR_FEATURE(ENDPOINT_HALT).
+    `halted` answers STALL until the guest's CLEAR_FEATURE(ENDPOINT_HALT),
+    which does nothing while it is `wedged`.
     usable tells whether the guest can know the endpoint of an address.
     """
 
@@ -44,7 +45,7 @@ class Pipe:
         self.address = address
         self._usable = usable
         self.max_packet = 0
-        self.halted = False
+        self.halted = self.wedged = False
         self.parked: Deque[Request] = deque()
         self._takers: Deque[Waiter] = deque()
 
@@ -66,7 +67,7 @@ class Pipe:
     def abort(self, why: str) -> None:
         """Reset, unplugged, or another setting: who waits gets an error."""
         self.parked.clear()
-        self.halted = False
+        self.halted = self.wedged = False
         self.flush(why)
 
     def waiters(self) -> "list[Waiter]":
@@ -92,6 +93,18 @@ class Pipe:
         self.halted = True
         while self.parked:
             self.line.complete(self.parked.popleft(), Status.STALL)
+
+    def wedge(self) -> None:
+        """
+        Halt, and stay so whatever the guest clears, until unwedge(), a bus
+        reset, another configuration or setting.
+        """
+        self.wedged = True
+        self.halt()
+
+    def unwedge(self) -> None:
+        """It is halted as before; the guest can clear it now."""
+        self.wedged = False
 
     def clear_halt(self) -> None:
         """

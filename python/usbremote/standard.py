@@ -51,8 +51,10 @@ def change_feature(device: "Device", setup: Setup) -> "Answer":
         raise Stall()
     else:
         pipe = device.existing_pipe(setup.index)
-        if pipe is not None:
-            pipe.halt() if on else pipe.clear_halt()
+        if pipe is not None and on:
+            pipe.halt()
+        elif pipe is not None and not pipe.wedged:
+            pipe.clear_halt()
     return None
 
 

@@ -522,6 +522,26 @@ class Halting(OnBench):
         self.write(b"yes")
         self.assertEqual(self.log, [("read", b"yes")])
 
+    def test_a_wedged_endpoint_stays_halted_whatever_is_cleared(self):
+        pipe = self.device.ep_in(1)
+        pipe.wedge()
+        self.bench.control(self.clear)
+        self.assertEqual(self.bench.control(Setup(
+            0x82, Standard.GET_STATUS, 0, 0x81, 2)).data, b"\1\0")
+        self.assertEqual(self.status(self.bench.read(0x81, 64)),
+                         Status.STALL)
+        pipe.unwedge()
+        self.assertTrue(pipe.halted)
+        self.bench.control(self.clear)
+        self.assertFalse(pipe.halted)
+
+    def test_a_configuration_ends_a_wedge(self):
+        self.device.ep_in(1).wedge()
+        self.bench.configure()
+        self.device.ep_in(1).halt()
+        self.bench.control(self.clear)
+        self.assertFalse(self.device.ep_in(1).halted)
+
     def test_the_guest_may_halt_it(self):
         self.bench.control(Setup(0x02, Standard.SET_FEATURE, 0, 0x02, 0))
         self.assertEqual(self.write(b"x"), (Status.STALL, 0))
