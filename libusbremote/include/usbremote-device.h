@@ -205,14 +205,23 @@ int usbremote_pipe_write(UsbRemotePipe *pipe, const void *data, uint32_t size,
  */
 void usbremote_pipe_halt(UsbRemotePipe *pipe);
 
-/** As CLEAR_FEATURE(ENDPOINT_HALT) does. */
+/**
+ * As CLEAR_FEATURE(ENDPOINT_HALT) does.  What was taken into a request that
+ * is not full is dropped: its transfer is over.
+ */
 void usbremote_pipe_clear_halt(UsbRemotePipe *pipe);
 
 /** Whether it is. */
 bool usbremote_pipe_is_halted(const UsbRemotePipe *pipe);
 
-/** End the read or write that is going on, with -ECANCELED. */
+/**
+ * End the read or write that is going on, with -ECANCELED, and drop what was
+ * taken into a request that is not full.
+ */
 void usbremote_pipe_cancel(UsbRemotePipe *pipe);
+
+/** Bytes, of the read or write that is going on, that were moved by now. */
+uint32_t usbremote_pipe_moved(const UsbRemotePipe *pipe);
 
 #ifdef __cplusplus
 }

@@ -239,9 +239,15 @@ int usbremote_pipe_write(UsbRemotePipe *pipe, const void *data, uint32_t size,
 
 void usbremote_pipe_cancel(UsbRemotePipe *pipe)
 {
+    pipe->held_count = 0;
     if (pipe->active) {
         finish(pipe, -ECANCELED);
     }
+}
+
+uint32_t usbremote_pipe_moved(const UsbRemotePipe *pipe)
+{
+    return pipe->active ? pipe->at : 0;
 }
 
 /* Halts */
@@ -263,6 +269,7 @@ void usbremote_pipe_halt(UsbRemotePipe *pipe)
 void usbremote_pipe_clear_halt(UsbRemotePipe *pipe)
 {
     pipe->halted = false;
+    pipe->held_count = 0;       /* of a transfer that is over */
     pump(pipe);
 }
 

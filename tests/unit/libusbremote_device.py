@@ -75,6 +75,7 @@ FUNCTIONS = {
     "pipe_clear_halt": (None, c_void_p),
     "pipe_is_halted": (c_bool, c_void_p),
     "pipe_cancel": (None, c_void_p),
+    "pipe_moved": (c_uint32, c_void_p),
 }
 for _name, (_result, *_arguments) in FUNCTIONS.items():
     _function = getattr(library(), f"usbremote_{_name}")

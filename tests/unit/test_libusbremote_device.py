@@ -299,6 +299,24 @@ class In(WithDevice):
         self.assertCountEqual(device.sent(), [
             b"a" * MPS, b"b" * MPS, (Status.CANCELLED, b"")])
 
+    def test_a_cancelled_write_is_gone_with_what_a_request_has_of_it(self):
+        device = self.configured()
+        device.want(4096)
+        device.write(b"a" * MPS)
+        rest = device.write(b"b" * MPS, end=False)
+        call("pipe_cancel", device.pipe(BULK_IN))
+        device.write(b"new")
+        self.assertEqual((rest.result, device.sent()), (MPS, [b"new"]))
+
+    def test_how_much_of_a_write_was_moved_can_be_asked(self):
+        device = self.configured()
+        moved = [call("pipe_moved", device.pipe(BULK_IN))]
+        device.write(b"a" * 2 * MPS)
+        for _ in range(3):
+            moved.append(call("pipe_moved", device.pipe(BULK_IN)))
+            device.want(MPS)
+        self.assertEqual(moved, [0, 0, MPS, 0])
+
     def test_a_cancelled_request_in_the_middle_is_forgotten(self):
         device = self.configured()
         device.want(1, 2, 3)
@@ -350,6 +368,14 @@ class Ends(WithDevice):
         self.assertEqual(device.want(MPS), [(STALL, b"")])
         self.assertEqual(device.ask(CLEAR_HALT_IN), (OK, b""))
         self.assertEqual(device.want(MPS), [b"after"])
+
+    def test_what_waits_in_a_larger_request_is_gone_with_its_transfer(self):
+        device = self.configured()
+        device.want(4096)
+        device.write(b"a" * MPS)
+        self.assertEqual(device.ask(CLEAR_HALT_IN), (OK, b""))
+        device.write(b"next")
+        self.assertEqual(device.sent(), [b"next"])
 
     def test_a_halted_out_says_how_much_was_read(self):
         device = self.configured()
