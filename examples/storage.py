@@ -20,7 +20,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "python"))
 
 from usbremote import cli                                       # noqa: E402
 from usbremote.classes.bulk_only import (BulkOnlyInterface,     # noqa: E402
-                                         CommandFailed, Incoming)
+                                         CommandFailed, Incoming,
+                                         Outgoing)
 from usbremote.descriptors import Configuration                 # noqa: E402
 from usbremote.device import Device, Speed                      # noqa: E402
 from usbremote.errors import LocalError                         # noqa: E402
@@ -54,15 +55,15 @@ class Medium:
             raise LocalError(f"{options.image}: has not even one block of "
                              f"{self.block} bytes")
 
-    def read(self, lba, count):
-        self._file.seek(lba * self.block)
-        data = self._file.read(count * self.block)
-        if len(data) < count * self.block:
+    def read(self, at, size):
+        """`at` is in bytes, as all here; raises OSError, also for less."""
+        self._file.seek(at)
+        data = self._file.read(size)
+        if len(data) < size:
             raise OSError("the file has become shorter")
         return data
 
     def write(self, at, data):
-        """`at` is in bytes."""
         self._file.seek(at)
         while data:
             data = data[self._file.write(data):]
@@ -75,8 +76,8 @@ class Scsi:
     """
     The commands of a disk, SPC-4 and SBC-3.
 
-    A handler gets the command block; it returns the bytes for the guest, or
-    an Incoming, or raises self.failure().
+    A handler gets the command block; it returns the bytes for the guest, an
+    Outgoing or an Incoming, or raises self.failure().
     """
 
     def __init__(self, options):
@@ -170,10 +171,17 @@ class Scsi:
         return lba, count
 
     def read(self, block):
-        try:
-            return self.medium.read(*self.place(block))
-        except OSError:
-            raise self.failure(READ_ERROR) from None
+        lba, count = self.place(block)
+        at = lba * self.medium.block
+
+        def give(size):
+            nonlocal at
+            at += size
+            try:
+                return self.medium.read(at - size, size)
+            except OSError:
+                raise self.failure(READ_ERROR) from None
+        return Outgoing(count * self.medium.block, give) if count else b""
 
     def write(self, block):
         lba, count = self.place(block)
@@ -250,6 +258,9 @@ class Disk(Device):
         return [Configuration([self.transport])]
 
     async def configured(self):
+        self.transport.begin(self)
+
+    async def interface_set(self, number, alternate):
         self.transport.begin(self)
 
 

@@ -64,6 +64,7 @@ typedef struct Storage {
     ScsiOutcome outcome;
     uint32_t wanted;            /* of its data: to be moved */
     uint32_t moved;
+    uint32_t piece;             /* of it from the guest: asked for */
     uint8_t data[PIECE];
 } Storage;
 
@@ -131,26 +132,50 @@ static void give(void *opaque, int result)
     send_status(s);
 }
 
-/* Data from the guest: section 6.7.3; all of it is taken, wanted or not */
+/*
+ * Data from the guest: section 6.7.3; all of it is taken, wanted or not.  A
+ * short packet ends it; if it came too early, its piece is not written.
+ */
+
+static void take(void *opaque, int result);
+
+static void take_on(Storage *s)
+{
+    bool wanting = s->moved < s->wanted;
+
+    s->piece = least((wanting ? s->wanted : s->length) - s->moved, PIECE);
+    usbremote_pipe_read(s->out, s->data, s->piece, take, s);
+}
+
+/* Not all bytes of a piece came. */
+static void cut_short(Storage *s)
+{
+    if (s->moved < s->wanted && s->status == PASSED) {
+        s->status = PHASE_ERROR;
+        s->residue = 0;
+    }
+    send_status(s);
+}
 
 static void take(void *opaque, int result)
 {
     Storage *s = (Storage *)opaque;
-    uint32_t size;
+    uint32_t size = (uint32_t)result;
 
     if (result < 0) {
         return;
     }
-    size = s->moved < s->wanted ? least((uint32_t)result,
-                                        s->wanted - s->moved) : 0;
-    if (size && s->status == PASSED &&
+    if (size && size < s->piece) {
+        cut_short(s);
+        return;
+    }
+    if (size && s->moved < s->wanted && s->status == PASSED &&
         !scsi_write(&s->disk, s->data, size, s->outcome.at + s->moved)) {
         s->status = FAILED;
     }
-    s->moved += (uint32_t)result;
+    s->moved += size;
     if (s->moved < s->length) {
-        usbremote_pipe_read(s->out, s->data, least(s->length - s->moved,
-                                                   PIECE), take, s);
+        take_on(s);             /* also after an empty packet */
     } else {
         send_status(s);
     }
@@ -179,7 +204,7 @@ static void run(Storage *s, bool to_guest)
     }
 }
 
-/* Commands: section 5.1 */
+/* Commands: section 5.1; each is a short packet */
 
 static void command(void *opaque, int result)
 {
@@ -187,7 +212,8 @@ static void command(void *opaque, int result)
     uint8_t block[SCSI_BLOCK_SIZE];
     const uint8_t *cbw = s->data;
 
-    if (result < 0) {
+    if (result <= 0) {
+        next_command(s, result);    /* 0: the end of the data before */
         return;
     }
     if (result != COMMAND_SIZE || memcmp(cbw, "USBC", 4)) {
@@ -209,7 +235,8 @@ static void next_command(void *opaque, int result)
     Storage *s = (Storage *)opaque;
 
     if (result >= 0) {
-        usbremote_pipe_read(s->out, s->data, PIECE, command, s);
+        usbremote_pipe_read(s->out, s->data,
+                            usbremote_pipe_max_packet(s->out), command, s);
     }
 }
 
@@ -221,6 +248,27 @@ static void begin(Storage *s)
     next_command(s, 0);
 }
 
+/* CLEAR_FEATURE(ENDPOINT_HALT), USB 2.0 section 9.4.1; true: answered. */
+static bool clear_halt(Storage *s, UsbRemoteRequest *r)
+{
+    const uint8_t *setup = usbremote_setup(r);
+    UsbRemotePipe *pipe = usbremote_device_pipe(s->device, setup[4] & 0x8f);
+
+    if (pipe != s->in && pipe != s->out) {
+        return false;
+    }
+    if (!s->refusing && !usbremote_pipe_moved(pipe)) {
+        return false;
+    }
+    usbremote_reply(r, NULL, 0);
+    if (!s->refusing) {         /* else halted until RESET, whatever */
+        usbremote_pipe_cancel(pipe);    /* the guest gave the command up */
+        usbremote_pipe_clear_halt(pipe);
+        begin(s);
+    }
+    return true;
+}
+
 /* The device */
 
 static bool control(void *opaque, UsbRemoteRequest *r)
@@ -228,12 +276,14 @@ static bool control(void *opaque, UsbRemoteRequest *r)
     Storage *s = (Storage *)opaque;
     const uint8_t *setup = usbremote_setup(r);
 
-    if (s->refusing && setup[0] == 0x02 && setup[1] == 1) {
-        usbremote_reply(r, NULL, 0);    /* halted until RESET, whatever */
-        return true;
-    }
-    if (!usbremote_device_configuration(s->device) || setup[4]) {
+    if (!usbremote_device_configuration(s->device)) {
         return false;
+    }
+    if (setup[0] == 0x02 && setup[1] == 1 && !setup[2] && !setup[3]) {
+        return clear_halt(s, r);
+    }
+    if (setup[4]) {
+        return false;           /* of another interface */
     }
     if (setup[0] == 0x21 && setup[1] == RESET) {
         usbremote_reply(r, NULL, 0);

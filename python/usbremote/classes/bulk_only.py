@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable, List, Optional, Tuple, Union
 
-from .._proto import Status, TransferType
+from .._proto import TransferType
 from ..descriptors import Endpoint, Interface
-from ..endpoint import Pipe
-from ..errors import TransferAborted
+from ..errors import Stall, TransferAborted, TransferEnded
 from ..setup import Kind, Setup
 
 if TYPE_CHECKING:
@@ -20,12 +20,26 @@ MASS_STORAGE, SCSI, BULK_ONLY = 0x08, 0x06, 0x50    # section 4.3
 RESET, GET_MAX_LUN = 0xff, 0xfe                     # sections 3.1 and 3.2
 CBW, CSW = struct.Struct("<4sIIBBB16s"), struct.Struct("<4sIIB")
 PASSED, FAILED, PHASE_ERROR = 0, 1, 2               # table 5.3
+TO_GUEST = 0x80                 # in bmCBWFlags, section 5.1
 
 PIECE = 1 << 16                 # bytes that are taken at a time
 
 
 class CommandFailed(Exception):
     """Raised by a command: CSW status 1, "the device says why if asked"."""
+
+
+@dataclass
+class Outgoing:
+    """
+    A command has this many bytes for the guest.
+
+    give is called for the next so many, in order and in pieces, up to what
+    the guest wants; it may raise CommandFailed.
+    """
+
+    size: int
+    give: Callable[[int], bytes]
 
 
 @dataclass
@@ -41,8 +55,9 @@ class Incoming:
     take: Callable[[bytes], None]
 
 
-# A command's bytes for the guest, possibly none, or what it wants from it.
-Outcome = Union[bytes, Incoming]
+# A command's bytes for the guest, possibly none, or where they come from, or
+# what it wants from it.
+Outcome = Union[bytes, Outgoing, Incoming]
 Execute = Callable[[int, bytes], Outcome]
 
 
@@ -52,7 +67,7 @@ class BulkOnlyInterface(Interface):
 
     execute: called with the LUN (0-15) and the command block (16 bytes,
     zeros after its end); see Outcome.  The device calls begin() in its
-    configured().
+    configured() and interface_set().
     """
 
     def __init__(self, execute: Execute, in_number: int = 1,
@@ -70,65 +85,61 @@ class BulkOnlyInterface(Interface):
             job.cancel()
         self._in = device.ep_in(self._numbers[0])
         self._out = device.ep_out(self._numbers[1])
-        self._jobs = [device.start(self._serve(device))]
+        self._in.flush()
+        for pipe in (self._in, self._out):
+            pipe.unwedge()      # section 3.1: what is halted stays so
+        self._jobs = [device.start(self._serve())]
 
     def control(self, device: "Device", setup: Setup) -> "Answer":
-        if setup.kind is Kind.CLASS and setup.request == GET_MAX_LUN:
+        request = (setup.kind, setup.is_in, setup.request)
+        if not device.configuration:
+            raise Stall()
+        if request == (Kind.CLASS, True, GET_MAX_LUN):
             return b"\0"
-        if setup.kind is not Kind.CLASS or setup.request != RESET:
+        if request != (Kind.CLASS, False, RESET):
             return device.unhandled(setup)
         self.begin(device)
         return None
 
-    async def _serve(self, device: "Device") -> None:
-        """Commands, one after the other, until one makes no sense."""
+    async def _serve(self) -> None:
+        """
+        Commands, one after the other, until one makes no sense: then both
+        endpoints are halted, whatever is cleared, until the reset (section
+        6.6.1).
+        """
         while True:
             try:
-                cbw = await self._out.read_transfer()
+                cbw = await self._command()
                 if len(cbw) != CBW.size or cbw[:4] != b"USBC":
                     break
                 await self._answer(cbw)
             except TransferAborted:
-                pass            # the guest gave it up, by clearing a halt
-        self._jobs += [device.start(self._refuse(pipe))
-                       for pipe in (self._in, self._out)]
+                self._in.flush()    # the guest gave it up: cleared a halt
+        self._in.wedge()
+        self._out.wedge()
+
+    async def _command(self) -> bytes:
+        """A CBW, which is a short packet, or as much that is none."""
+        try:
+            return await self._out.read_exactly(self._out.max_packet & 0x7ff)
+        except TransferEnded as end:
+            return end.data
 
     async def _answer(self, cbw: bytes) -> None:
+        """
+        One command, its data and its status.
+
+        The 13 cases of section 6.7 are those of what the guest expects
+        (length, flags) against the outcome, what the device does.
+        """
         _, tag, length, flags, lun, size, block = CBW.unpack(cbw)
         block = block[:size & 0x1f].ljust(16, b"\0")
-        status, residue = await self._run(lun & 0x0f, block, length,
-                                          bool(flags & 0x80))
+        outcome = self._outcome(lun & 0x0f, block)
+        if flags & TO_GUEST:
+            status, residue = await self._give(outcome, length)
+        else:
+            status, residue = await self._receive(outcome, length)
         await self._in.send(CSW.pack(b"USBS", tag, residue, status))
-
-    async def _refuse(self, pipe: Pipe) -> None:
-        """Section 6.6.1: STALL, whatever is cleared, until the reset."""
-        while True:
-            pipe.halt()
-            pipe.answer(await pipe.next_request(), Status.STALL)
-
-    async def _run(self, lun: int, block: bytes, length: int,
-                   to_guest: bool) -> Tuple[int, int]:
-        """
-        One command with its data; returns CSW status and residue.
-
-        The 13 cases of section 6.7 are those of `length` and `to_guest`,
-        what the guest expects, against the outcome, what the device does.
-        """
-        outcome = self._outcome(lun, block)
-        if isinstance(outcome, Incoming):
-            if not to_guest and outcome.size <= length:
-                return await self._receive(outcome, length)     # 11, 12
-            data, wrong = b"", True                             # 3, 8, 13
-        else:
-            data = outcome or b""
-            wrong = len(data) > (length if to_guest else 0)     # 2, 7, 10
-        if to_guest:
-            await self._give(data[:length], length)             # 4-6
-        else:
-            await self._receive_nothing(length)                 # 1, 9
-        if wrong:
-            return PHASE_ERROR, 0
-        return FAILED if outcome is None else PASSED, length - len(data)
 
     def _outcome(self, lun: int, block: bytes) -> Optional[Outcome]:
         """None for a command that failed."""
@@ -137,18 +148,59 @@ class BulkOnlyInterface(Interface):
         except CommandFailed:
             return None
 
-    async def _give(self, data: bytes, length: int) -> None:
-        """Section 6.7.2: after less than the guest expects comes a STALL."""
-        if data:
-            await self._in.send(data, zlp=len(data) < length)
-        if len(data) < length:
+    async def _give(self, outcome: Optional[Outcome], length: int
+                    ) -> Tuple[int, int]:
+        """
+        Data for the guest; CSW status and residue.  Section 6.7.2: after
+        less than it expects comes a STALL.
+        """
+        if isinstance(outcome, bytes):
+            outcome = Outgoing(len(outcome), io.BytesIO(outcome).read)
+        size = outcome.size if outcome else 0
+        wrong = isinstance(outcome, Incoming) or size > length  # 2, 3, 7, 8
+        given, status = 0, PHASE_ERROR if wrong else PASSED
+        if outcome is None:
+            status = FAILED
+        elif isinstance(outcome, Outgoing):
+            given, whole = await self._send(outcome, length)
+            status = status if whole else FAILED
+        if given < length:                                      # 4, 5
             self._in.halt()
+        return status, 0 if status == PHASE_ERROR else length - given
 
-    async def _receive(self, incoming: Incoming, length: int
+    async def _send(self, outgoing: Outgoing, length: int
+                    ) -> Tuple[int, bool]:
+        """How many bytes of it went out, and whether none were missing."""
+        given, wanted = 0, min(outgoing.size, length)
+        while given < wanted:
+            try:
+                piece = outgoing.give(min(wanted - given, PIECE))
+            except CommandFailed:
+                return given, False
+            given += len(piece)
+            await self._in.send(piece, zlp=given == wanted < length)
+        return given, True
+
+    async def _receive(self, outcome: Optional[Outcome], length: int
                        ) -> Tuple[int, int]:
+        """Data from the guest; CSW status and residue."""
+        if isinstance(outcome, Incoming) and outcome.size <= length:
+            return await self._take(outcome, length)            # 11, 12
+        await self._receive_nothing(length)                     # 1, 9
+        if isinstance(outcome, (Incoming, Outgoing)) or outcome:
+            return PHASE_ERROR, 0                               # 10, 13
+        return FAILED if outcome is None else PASSED, length
+
+    async def _take(self, incoming: Incoming, length: int
+                    ) -> Tuple[int, int]:
+        """A piece that a short packet ends too early is dropped."""
         status, left = PASSED, incoming.size
         while left:
-            piece = await self._out.read_exactly(min(left, PIECE))
+            try:
+                piece = await self._out.read_exactly(min(left, PIECE))
+            except TransferEnded:
+                return ((FAILED, length - incoming.size) if status
+                        else (PHASE_ERROR, 0))
             left -= len(piece)
             if status == PASSED:
                 try:
@@ -160,5 +212,8 @@ class BulkOnlyInterface(Interface):
 
     async def _receive_nothing(self, count: int) -> None:
         """Take bytes that no command wants; a STALL would do as well."""
-        while count:
-            count -= len(await self._out.read_exactly(min(count, PIECE)))
+        try:
+            while count:
+                count -= len(await self._out.read_exactly(min(count, PIECE)))
+        except TransferEnded:
+            pass
