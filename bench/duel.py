@@ -30,7 +30,8 @@ SERVED = ('cd /sys/bus/usb/devices; for d in *; do '
           'done; true')
 # The drive is there, and takes a megabyte at a time
 DRIVE_READY = ('load usb_storage; load sd_mod; until [ -b /dev/sda ] && '
-               '[ -d /sys/block/sda/queue ]; do usleep 10000; done; '
+               '[ -f /sys/block/sda/queue/max_sectors_kb ]; do '
+               'usleep 10000; done; '
                'cd /sys/block/sda; '
                'echo 2048 > device/max_sectors; '
                'echo 1024 > queue/max_sectors_kb')
