@@ -360,7 +360,7 @@ void remote_handle_control(USBRemoteState *s, USBPacket *p)
 {
     RemoteEndpoint *ep = &s->eps[0];
 
-    if (USB_DEVICE(s)->setup_len > s->conn.limits.max_control) {
+    if (p->stream || USB_DEVICE(s)->setup_len > s->conn.limits.max_control) {
         p->status = USB_RET_STALL;
     } else if (!s->plugged) {
         p->status = USB_RET_NODEV;

@@ -383,6 +383,20 @@ static void failing_bulk_on_an_interrupt_endpoint(const void *opaque)
     rig_free(rig);
 }
 
+/* The core hands such a request over while another one is in flight. */
+static void control_on_a_stream(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+    unsigned submits = rig->peer->submits;
+    uint8_t config;
+
+    usbhc_xhci_control_on_streams(rig->dev);
+    g_assert_cmpint(usbhc_control(rig->dev, 0x80, 8, 0, 0, &config, 1, NULL),
+                    ==, USBHC_STALL);
+    g_assert_cmpint(rig->peer->submits, ==, submits);
+    rig_free(rig);
+}
+
 /* More than a packet can count, and more than any guest has memory */
 static void td_of_many_gigabytes(const void *opaque)
 {
@@ -512,6 +526,7 @@ void usb_remote_xhci_add(void)
             failing_bulk_on_an_iso_endpoint);
     rig_add(drv, "failing-bulk-on-an-interrupt-endpoint-halts-it",
             failing_bulk_on_an_interrupt_endpoint);
+    rig_add(drv, "control-on-a-stream-is-stalled", control_on_a_stream);
     rig_add(drv, "td-of-many-gigabytes-fails", td_of_many_gigabytes);
     rig_add(drv, "events-cannot-ring-doorbells", events_cannot_ring_doorbells);
     rig_add(drv, "interrupts-cannot-ring-doorbells",

@@ -592,6 +592,14 @@ static void xhci_ep_open(UsbHcEndpoint *ep)
     }
 }
 
+void usbhc_xhci_control_on_streams(UsbHcDevice *dev)
+{
+    usbhc_release(dev->hc, dev->ep0->head);
+    dev->ep0->streams = STREAMS - 1;
+    streams_open(dev->ep0);
+    g_assert_cmpint(xhci_address(dev), ==, USBHC_OK);
+}
+
 unsigned usbhc_xhci_configure(UsbHcEndpoint *a, UsbHcEndpoint *b)
 {
     UsbHcDevice *dev = a->dev;
@@ -801,24 +809,8 @@ static uint64_t ep_put(UsbHcEndpoint *ep, uint64_t parameter, uint32_t status,
                     status, control);
 }
 
-static void queue_control(UsbHcTransfer *xfer)
-{
-    uint32_t in = usbhc_is_in(xfer) ? TRB_DIR_IN : 0;
-    uint32_t stage = xfer->length ? (in ? 3 << 16 : 2 << 16) : 0;
-    uint64_t setup = ldq_le_p(xfer->setup);
-    uint32_t i;
-
-    xfer->td[0] = ep_put(xfer->ep, setup, 8, TRB(SETUP) | TRB_IDT | stage);
-    for (i = 1; i < xfer->tds - 1; i++) {
-        xfer->td[i] = ep_put(xfer->ep, xfer->buffer, xfer->td_length[i],
-                             TRB(DATA) | TRB_ISP | in);
-    }
-    xfer->td[i] = ep_put(xfer->ep, 0, 0, TRB(STATUS) | TRB_IOC |
-                         (in && xfer->length ? 0 : TRB_DIR_IN));
-}
-
-static uint64_t normal_put(UsbHcTransfer *xfer, uint64_t parameter,
-                           uint32_t status, uint32_t control)
+static uint64_t xfer_put(UsbHcTransfer *xfer, uint64_t parameter,
+                         uint32_t status, uint32_t control)
 {
     UsbHcEndpoint *ep = xfer->ep;
     UsbHcRing *ring;
@@ -831,6 +823,22 @@ static uint64_t normal_put(UsbHcTransfer *xfer, uint64_t parameter,
                     parameter, status, control);
 }
 
+static void queue_control(UsbHcTransfer *xfer)
+{
+    uint32_t in = usbhc_is_in(xfer) ? TRB_DIR_IN : 0;
+    uint32_t stage = xfer->length ? (in ? 3 << 16 : 2 << 16) : 0;
+    uint64_t setup = ldq_le_p(xfer->setup);
+    uint32_t i;
+
+    xfer->td[0] = xfer_put(xfer, setup, 8, TRB(SETUP) | TRB_IDT | stage);
+    for (i = 1; i < xfer->tds - 1; i++) {
+        xfer->td[i] = xfer_put(xfer, xfer->buffer, xfer->td_length[i],
+                               TRB(DATA) | TRB_ISP | in);
+    }
+    xfer->td[i] = xfer_put(xfer, 0, 0, TRB(STATUS) | TRB_IOC |
+                           (in && xfer->length ? 0 : TRB_DIR_IN));
+}
+
 static void queue_normal(UsbHcTransfer *xfer)
 {
     uint32_t i, type = xfer->ep->type == USBHC_ISO ? ISOCH : NORMAL;
@@ -839,9 +847,9 @@ static void queue_normal(UsbHcTransfer *xfer)
     for (i = 0; i < xfer->tds; i++) {
         uint32_t last = i == xfer->tds - 1 ? TRB_IOC : TRB_CHAIN;
 
-        xfer->td[i] = normal_put(xfer, at, xfer->td_length[i],
-                                 TRB(i ? NORMAL : type) | TRB_ISP | last |
-                                 (type == ISOCH ? 1u << 31 : 0));
+        xfer->td[i] = xfer_put(xfer, at, xfer->td_length[i],
+                               TRB(i ? NORMAL : type) | TRB_ISP | last |
+                               (type == ISOCH ? 1u << 31 : 0));
         at += xfer->td_length[i];
     }
 }

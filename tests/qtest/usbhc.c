@@ -459,6 +459,7 @@ static UsbHcTransfer *transfer_new(UsbHcEndpoint *ep, const void *data,
     xfer->hc = hc;
     xfer->ep = ep;
     xfer->length = length;
+    xfer->stream = ep->streams ? 1 : 0;
     xfer->data = data ? g_memdup2(data, length) : g_malloc0(length);
     xfer->buffer = usbhc_alloc(hc, length);
     return xfer;

@@ -278,6 +278,8 @@ unsigned usbhc_xhci_configure(UsbHcEndpoint *a, UsbHcEndpoint *b);
 void usbhc_xhci_stop(UsbHcEndpoint *ep);
 void usbhc_xhci_ring(UsbHcEndpoint *ep);
 void usbhc_xhci_ring_stream(UsbHcEndpoint *ep, uint16_t stream);
+/* xHCI: a guest that says that endpoint 0 has streams; it uses the first. */
+void usbhc_xhci_control_on_streams(UsbHcDevice *dev);
 void usbhc_xhci_restart(UsbHcEndpoint *ep);
 /* xHCI: events go to @base from now on; a ring of TRBs, all zero. */
 void usbhc_xhci_set_events(UsbHc *hc, uint64_t base, uint32_t trbs);
