@@ -165,8 +165,6 @@ void remote_conn_due(USBRemoteState *s, unsigned due)
     }
 }
 
-static void remote_conn_flush(USBRemoteState *s);
-
 static gboolean remote_conn_writable(void *do_not_use, GIOCondition cond,
                                      void *opaque)
 {
@@ -222,8 +220,12 @@ static bool remote_conn_write(USBRemoteState *s)
     return true;
 }
 
-/* Send all that is due and that the peer has credit for. */
-static void remote_conn_flush(USBRemoteState *s)
+/*
+ * Send all that is due and that the peer has credit for.  The guest sees
+ * nothing of it; but a write error forgets all requests, so a caller may not
+ * hold one.
+ */
+void remote_conn_flush(USBRemoteState *s)
 {
     RemoteConn *c = &s->conn;
 
@@ -580,15 +582,20 @@ static void remote_conn_read(void *opaque, const uint8_t *buf, int size)
 {
     USBRemoteState *s = opaque;
     uint32_t generation = s->conn.generation;
+    bool whole = false;
 
     while (size && s->conn.generation == generation &&
            remote_conn_reading(&s->conn)) {
         size_t n = remote_conn_feed(s, buf, size);
 
+        whole |= s->conn.in_have == 0;
         buf += n;
         size -= n;
     }
-    remote_run(s);
+    /* A part of a message changes nothing; remote_conn_kill() schedules. */
+    if (whole) {
+        remote_run(s);
+    }
 }
 
 static void remote_conn_reset(USBRemoteState *s, RemoteConnState state)

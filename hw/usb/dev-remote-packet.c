@@ -29,7 +29,14 @@ void remote_hold(USBRemoteState *s, USBPacket *p, int status, bool silent)
     QTAILQ_INSERT_TAIL(&ep->packets, rp, next);
     ep->n_packets++;
     p->status = USB_RET_ASYNC;
-    remote_schedule(s);
+    /*
+     * What @p asks for is sent without a bottom half at the end of
+     * remote_run(), and by xHCI's flush_ep_queue.  That one comes but if the
+     * controller has just died; then the guest has to reset it.
+     */
+    if (status != USB_RET_ASYNC || !(s->in_run || s->on_xhci)) {
+        remote_schedule(s);
+    }
 }
 
 static void remote_packet_free(USBRemoteState *s, RemoteEndpoint *ep,
@@ -100,6 +107,7 @@ static void remote_take_orphan(USBRemoteState *s, RemotePacket *rp,
     rp->tail_length = r->tail_length;
     rp->tail_crc = r->tail_crc;
     remote_set_orphan(r, false);
+    remote_schedule(s);         /* it may have been answered meanwhile */
     if (r->stands_in) {
         remote_request_free(s, r);
     } else {
@@ -198,22 +206,23 @@ static bool remote_deliver_out(USBRemoteState *s, RemoteEndpoint *ep)
 {
     RemotePacket *rp = QTAILQ_FIRST(&ep->packets);
     RemoteRequest *r = rp->request;
-    bool goes_on;
+    size_t actual;
     int status;
 
     if (!r || r->state != REMOTE_DONE) {
         return false;
     }
     status = r->status;
-    goes_on = status == USB_RET_SUCCESS && r->actual == r->length && r->more;
-    remote_add_progress(rp, r, r->actual);
-    remote_request_free(s, r);
-    if (goes_on) {
+    if (status == USB_RET_SUCCESS && r->actual == r->length && r->more) {
+        /* remote_run() ends with asking for the next piece. */
+        remote_add_progress(rp, r, r->actual);
+        remote_request_free(s, r);
         remote_unask(ep, rp);
-        remote_schedule(s);
         return false;
     }
-    remote_finish(s, ep, status, rp->progress);
+    actual = rp->progress + r->actual;
+    remote_request_free(s, r);
+    remote_finish(s, ep, status, actual);
     return true;
 }
 
@@ -344,9 +353,6 @@ static bool remote_deliver_in(USBRemoteState *s, RemoteEndpoint *ep)
     int status = remote_take(s, ep, rp->packet, &progress);
 
     if (status == USB_RET_ASYNC) {
-        if (rp->progress != progress) {
-            remote_schedule(s);
-        }
         rp->progress = progress;
         return false;
     }
@@ -405,6 +411,16 @@ static void remote_continue_in(RemoteEndpoint *ep, RemotePacket *rp)
     ep->partial_size = 0;
 }
 
+/* What came late for another packet may be all that a new one waits for. */
+static void remote_schedule_late_in(USBRemoteState *s, RemoteEndpoint *ep)
+{
+    RemoteRequest *r = QTAILQ_FIRST(&ep->requests);
+
+    if (r && r->state == REMOTE_DONE) {
+        remote_schedule(s);
+    }
+}
+
 static void remote_hold_data(USBRemoteState *s, RemoteEndpoint *ep,
                              USBPacket *p)
 {
@@ -422,6 +438,7 @@ static void remote_hold_data(USBRemoteState *s, RemoteEndpoint *ep,
         if (remote_ep_is_in(ep)) {
             remote_continue_in(ep, QTAILQ_LAST(&ep->packets));
             remote_match_in(s, ep, index, size);
+            remote_schedule_late_in(s, ep);
         } else {
             remote_adopt(s, ep, QTAILQ_LAST(&ep->packets));
         }

@@ -73,7 +73,7 @@ static bool remote_poll_lost(USBRemoteState *s, RemoteEndpoint *ep)
     int64_t gap = now - ep->polled_at;
 
     ep->polled_at = now;
-    return s->polled &&
+    return !s->on_xhci &&
            gap > REMOTE_POLL_LOST_NS + 2 * remote_interval_ns(s, ep);
 }
 

@@ -111,6 +111,7 @@ static void remote_change_endpoint(USBRemoteState *s, RemoteEndpoint *ep,
     remote_drop_requests(s, ep);
     ep->wake |= ep->nak_mode;
     remote_set_endpoint(s, ep, type, raw, interval, ifnum);
+    remote_schedule(s);     /* it may have failed packets, or woken @ep */
 }
 
 /* Get the endpoints of @interface, or of all interfaces, out of the way. */

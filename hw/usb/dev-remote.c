@@ -141,7 +141,8 @@ static void remote_plug(USBRemoteState *s)
 
     udev->speedmask = a->speeds;
     s->nak_only = remote_on_ohci(s);
-    s->polled = !strstr(object_get_typename(remote_controller(s)), "xhci");
+    s->on_xhci = strstr(object_get_typename(remote_controller(s)), "xhci") !=
+                 NULL;
     remote_abort(s, USB_RET_NODEV);
     usb_device_attach(udev, &err);
     trace_usb_remote_plug(remote_name(s), a->number, a->speeds,
@@ -288,10 +289,10 @@ void remote_run(USBRemoteState *s)
     }
     s->in_run = false;
     next = MIN(next, remote_plug_time(s));
-    if (next == INT64_MAX) {
-        timer_del(s->timer);
-    } else {
+    if (next != INT64_MAX) {
         timer_mod(s->timer, next);
+    } else if (timer_pending(s->timer)) {       /* else save the lock */
+        timer_del(s->timer);
     }
     remote_conn_settle(s);
 }
@@ -373,6 +374,20 @@ static void usb_remote_handle_control(USBDevice *udev, USBPacket *p,
 static void usb_remote_handle_data(USBDevice *udev, USBPacket *p)
 {
     remote_handle_data(USB_REMOTE(udev), p);
+}
+
+/*
+ * All that the guest has for an endpoint is queued.  xHCI says so after each
+ * packet that it hands over; send them at once, as a turn of the main loop
+ * may cost as much as the transfer.
+ */
+static void usb_remote_flush_ep_queue(USBDevice *udev, USBEndpoint *ep)
+{
+    USBRemoteState *s = USB_REMOTE(udev);
+
+    if (s->on_xhci && !s->in_run) {
+        remote_conn_flush(s);
+    }
 }
 
 static void usb_remote_cancel_packet(USBDevice *udev, USBPacket *p)
@@ -612,6 +627,7 @@ static void usb_remote_class_init(ObjectClass *klass, void *data)
     uc->handle_control = usb_remote_handle_control;
     uc->handle_data = usb_remote_handle_data;
     uc->cancel_packet = usb_remote_cancel_packet;
+    uc->flush_ep_queue = usb_remote_flush_ep_queue;
     dc->vmsd = &vmstate_usb_remote;
     dc->desc = "USB device that is a program at the other end of a chardev";
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);

@@ -18,11 +18,12 @@
  *                     |
  *                  chardev
  *
- * A handler of the USB core only records what it was told; so does a message
- * from the peer.  Whatever the guest can see (completing a packet, plugging,
- * unplugging, waking an endpoint) happens in remote_run(), which is entered
- * only from a bottom half, a timer or the end of a chardev read: host
- * controllers do not expect it anywhere else.
+ * A handler of the USB core only records what it was told, but for xHCI's
+ * flush_ep_queue, which sends; a message from the peer is only recorded, too.
+ * Whatever the guest can see (completing a packet, plugging, unplugging,
+ * waking an endpoint) happens in remote_run(), which is entered only from a
+ * bottom half, a timer or the end of a chardev read: host controllers do not
+ * expect it anywhere else.  It ends with sending what follows from it.
  *
  * docs/usb-remote.rst has the protocol and the table of what becomes of each
  * request in flight.
@@ -247,7 +248,8 @@ struct USBRemoteState {
     bool plugged;               /* the guest sees what the peer attached */
     bool unplug;                /* must be unplugged before anything else */
     bool nak_only;              /* the host controller takes no ASYNC of us */
-    bool polled;                /* it repeats what was answered NAK */
+    bool on_xhci;               /* it ends all that it queues with a flush, */
+                                /* and repeats no packet answered NAK */
     uint32_t epoch;
     int64_t detached_at;        /* virtual ns */
     uint8_t address;            /* last SET_ADDRESS, for ADDRESS */
@@ -298,6 +300,7 @@ static inline bool remote_live(void)
 void remote_conn_init(USBRemoteState *s);
 void remote_conn_start(USBRemoteState *s);
 void remote_conn_fini(USBRemoteState *s);
+void remote_conn_flush(USBRemoteState *s);
 void remote_conn_settle(USBRemoteState *s);
 const char *remote_conn_unfit(Chardev *chr);
 void remote_conn_due(USBRemoteState *s, unsigned due);

@@ -121,6 +121,25 @@ static void late_in_goes_to_the_next(const void *opaque)
     rig_free(rig);
 }
 
+/* However late: no timer is there to help when the grace is over. */
+static void late_in_is_kept_after_the_grace(const void *opaque)
+{
+    Rig *rig = rig_new_patient(opaque);
+    UsbHcTransfer *xfer = usbhc_submit(rig->bulk_in, NULL, 64);
+    PeerMessage *m = rig_submit(rig, PEER_BULK_IN);
+
+    rig->peer->auto_cancel = false;
+    usbhc_cancel(xfer);
+    usbhc_transfer_free(xfer);
+    peer_answer_ok(rig->peer, m, "late", 4);
+    rig_run(rig, 500);
+    xfer = usbhc_submit(rig->bulk_in, NULL, 64);
+    g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_SHORT);
+    g_assert_cmpmem(xfer->data, xfer->actual, "late", 4);
+    usbhc_transfer_free(xfer);
+    rig_free(rig);
+}
+
 /* It ends that transfer, as a short packet does on the bus. */
 static void late_short_packet_ends_the_next(const void *opaque)
 {
@@ -591,6 +610,8 @@ void usb_remote_cancel_add(void)
         rig_add(drv, "cancelled-control-is-told-at-once",
                 cancelled_control_is_told_at_once);
         rig_add(drv, "late-in-goes-to-the-next", late_in_goes_to_the_next);
+        rig_add(drv, "late-in-is-kept-after-the-grace",
+                late_in_is_kept_after_the_grace);
         rig_add(drv, "late-short-packet-ends-the-next",
                 late_short_packet_ends_the_next);
         rig_add(drv, "late-packet-too-large-is-babble",
