@@ -28,6 +28,7 @@ void remote_hold(USBRemoteState *s, USBPacket *p, int status, bool silent)
     rp->silent = silent;
     QTAILQ_INSERT_TAIL(&ep->packets, rp, next);
     ep->n_packets++;
+    remote_set_busy(s, ep);
     p->status = USB_RET_ASYNC;
     /*
      * What @p asks for is sent without a bottom half at the end of
@@ -558,23 +559,47 @@ static bool remote_submit(USBRemoteState *s, RemoteEndpoint *ep)
                                  : remote_submit_data(s, ep);
 }
 
+/* The endpoint whose turn it is to send, or NULL. */
+static RemoteEndpoint *remote_next_turn(USBRemoteState *s)
+{
+    unsigned i = remote_next_busy(s, s->next_ep);
+
+    if (i == REMOTE_ENDPOINTS) {
+        i = remote_next_busy(s, 0);
+    }
+    if (i == REMOTE_ENDPOINTS) {
+        return NULL;
+    }
+    s->next_ep = i + 1;     /* perhaps beyond the last: then none is there */
+    return &s->eps[i];
+}
+
 /* Fill the send buffer, one request of each endpoint in turn. */
 void remote_fill(USBRemoteState *s)
 {
-    unsigned idle = 0;
-    int i;
+    RemoteEndpoint *ep, *idle = NULL;   /* the first that had nothing */
+    unsigned i;
 
+    if (!s->plugged) {
+        return;
+    }
     /*
      * First, for what the guest queued after it took a transfer back: the
      * peer must not have time to carry that out.
      */
-    for (i = 0; s->plugged && i < REMOTE_ENDPOINTS; i++) {
+    REMOTE_FOREACH_BUSY(s, i) {
         remote_send_cancels(s, &s->eps[i]);
     }
-    while (s->plugged && idle < REMOTE_ENDPOINTS && remote_conn_room(s)) {
-        RemoteEndpoint *ep = &s->eps[s->next_ep++ % REMOTE_ENDPOINTS];
-
-        idle = remote_submit(s, ep) ? 0 : idle + 1;
+    while (remote_conn_room(s)) {
+        ep = remote_next_turn(s);
+        if (!ep || ep == idle) {
+            break;
+        }
+        if (remote_submit(s, ep)) {
+            idle = NULL;
+        } else if (!idle) {
+            idle = ep;
+        }
     }
 }
 
@@ -620,11 +645,11 @@ static void remote_wake(USBRemoteState *s, RemoteEndpoint *ep)
 void remote_deliver(USBRemoteState *s)
 {
     bool freed = s->credit_freed;
-    int i;
+    unsigned i;
 
     s->credit_freed = false;
     s->starved &= !freed;
-    for (i = 0; i < REMOTE_ENDPOINTS; i++) {
+    REMOTE_FOREACH_BUSY(s, i) {
         RemoteEndpoint *ep = &s->eps[i];
         unsigned n = ep->n_packets;
 

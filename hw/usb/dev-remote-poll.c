@@ -33,6 +33,7 @@ static bool remote_may_ask(USBRemoteState *s, RemoteEndpoint *ep,
     if (!remote_may_poll(s, ep, length)) {
         ep->starved = true;
         s->starved = true;
+        remote_set_busy(s, ep);
         return false;
     }
     return true;

@@ -116,8 +116,10 @@ void remote_request_free(USBRemoteState *s, RemoteRequest *r)
     remote_credit_freed(s);
 }
 
-static void remote_request_add(RemoteEndpoint *ep, RemoteRequest *r)
+static void remote_request_add(USBRemoteState *s, RemoteEndpoint *ep,
+                               RemoteRequest *r)
 {
+    remote_set_busy(s, ep);
     r->ep = ep;
     ep->n_live++;
     QTAILQ_INSERT_TAIL(&ep->requests, r, next);
@@ -217,7 +219,7 @@ RemoteRequest *remote_request_new(USBRemoteState *s, RemoteEndpoint *ep,
         s->n_in_flight++;
         s->bytes += length;
     }
-    remote_request_add(ep, r);
+    remote_request_add(s, ep, r);
     return r;
 }
 
@@ -458,7 +460,7 @@ void remote_leave_progress(USBRemoteState *s, RemoteEndpoint *ep,
     r->done = rp->progress;
     r->tail_length = rp->tail_length;
     r->tail_crc = rp->tail_crc;
-    remote_request_add(ep, r);
+    remote_request_add(s, ep, r);
     remote_set_orphan(r, true);
 }
 
@@ -700,14 +702,24 @@ static int64_t remote_endpoint_tick(USBRemoteState *s, RemoteEndpoint *ep,
                               ep->orphan_at ?: INT64_MAX));
 }
 
+static bool remote_ep_is_idle(const RemoteEndpoint *ep)
+{
+    return QTAILQ_EMPTY(&ep->packets) && QTAILQ_EMPTY(&ep->requests) &&
+           !ep->wake && !ep->starved && !ep->retry_at && !ep->orphan_at;
+}
+
 /* Do what is due at @now; returns the next time, or INT64_MAX. */
 int64_t remote_requests_tick(USBRemoteState *s, int64_t now)
 {
     int64_t next = INT64_MAX;
-    int i;
+    unsigned i;
 
-    for (i = 0; i < REMOTE_ENDPOINTS; i++) {
-        next = MIN(next, remote_endpoint_tick(s, &s->eps[i], now));
+    REMOTE_FOREACH_BUSY(s, i) {
+        if (remote_ep_is_idle(&s->eps[i])) {
+            clear_bit(i, s->busy);
+        } else {
+            next = MIN(next, remote_endpoint_tick(s, &s->eps[i], now));
+        }
     }
     return next;
 }

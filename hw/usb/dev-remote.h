@@ -34,6 +34,7 @@
 
 #include "chardev/char-fe.h"
 #include "hw/usb.h"
+#include "qemu/bitmap.h"
 #include "qemu/queue.h"
 #include "qemu/timer.h"
 #include "qom/object.h"
@@ -270,6 +271,7 @@ struct USBRemoteState {
     bool starved;               /* so is one of the endpoints */
     bool credit_freed;          /* starved endpoints can try again */
     unsigned next_ep;           /* round robin of SUBMITs */
+    DECLARE_BITMAP(busy, REMOTE_ENDPOINTS);     /* there may be work on it */
 
     GByteArray *configs[REMOTE_CONFIGS];    /* as seen going by */
     unsigned next_config;
@@ -391,6 +393,23 @@ static inline bool remote_same_id(uint64_t a, uint64_t b)
 {
     return (a & ~0xfull) == (b & ~0xfull);
 }
+
+/* From now on @ep has to be looked at. */
+static inline void remote_set_busy(USBRemoteState *s, RemoteEndpoint *ep)
+{
+    set_bit(ep - s->eps, s->busy);
+}
+
+/* The number of the first endpoint to be looked at from @i on. */
+static inline unsigned remote_next_busy(USBRemoteState *s, unsigned i)
+{
+    return find_next_bit(s->busy, REMOTE_ENDPOINTS, i);
+}
+
+/* Those that become busy meanwhile are included, if @i has not passed them. */
+#define REMOTE_FOREACH_BUSY(s, i)                               \
+    for ((i) = remote_next_busy(s, 0); (i) < REMOTE_ENDPOINTS;  \
+         (i) = remote_next_busy(s, (i) + 1))
 
 /* Which packets were asked for is not known: look from the first on. */
 static inline void remote_rewind(RemoteEndpoint *ep)
