@@ -8,8 +8,14 @@ A USB printer: what the guest prints is appended to a file.
 The bytes are those that the guest sends to /dev/usb/lp0, whatever language
 they are in.  SIGUSR1 takes the paper out, and puts it in again: meanwhile
 the printer takes nothing, as a real one would, and says so when asked.
+
+A USB printer is not told where a job ends: all jobs are in the one file, one
+after the other.  With --pause each gets a file of its own that was not there
+before, job.prn, job-2.prn and so on: a job has ended when the guest has sent
+nothing for so long, or has reset the printer, or it was plugged in anew.
 """
 
+import itertools
 import logging
 import os
 import struct
@@ -37,6 +43,9 @@ class Printer(Device):
     def add_options(cls, parser):
         parser.add_argument("--output", type=cli.data_file, required=True,
                             metavar="FILE", help="where the jobs go")
+        parser.add_argument("--pause", type=cli.number(0.001, 1e6, float),
+                            metavar="SECONDS", help="after so long without "
+                            "data the next job begins, with another file")
         parser.add_argument("--model", default=cls.product,
                             type=cli.ascii_text(";"),
                             help=f"of the device id ({cls.product})")
@@ -48,6 +57,8 @@ class Printer(Device):
     def __init__(self, options):
         super().__init__(options)
         self.paper, self.broken = True, False
+        self.output = options.output
+        self.last, self.job_ended = 0.0, False      # when something came
 
     def configurations(self, speed):
         bulk = TransferType.BULK
@@ -74,14 +85,41 @@ class Printer(Device):
 
     def soft_reset(self):
         """Of what the guest has sent, all is on paper."""
+        self.job_ended = True
+
+    def on_attached(self, speed):
+        self.job_ended = True
+
+    def choose_output(self, pause):
+        """A file of its own for what may be another job."""
+        ended = self.job_ended or self.now() - self.last > pause
+        if ended and os.fstat(self.output.fileno()).st_size:
+            before, self.output = self.output, self.next_output()
+            if before is not self.options.output:
+                before.close()
+        self.job_ended = False
+
+    def next_output(self):
+        stem, suffix = os.path.splitext(self.options.output.name)
+        for number in itertools.count(2):
+            try:
+                return open(f"{stem}-{number}{suffix}", "xb", buffering=0)
+            except FileExistsError:
+                pass
+
+    def print(self, data):
+        while data:             # a disk that gets full takes a part of it
+            data = data[self.output.write(data):]
 
     async def configured(self):
         async for packet in self.ep_out(1):
-            while not self.paper:
-                await self.sleep(0.1)
             try:
-                self.options.output.write(packet)
-                self.broken = False
+                if self.options.pause and packet:
+                    self.choose_output(self.options.pause)
+                while not self.paper:
+                    await self.sleep(0.1)
+                self.print(packet)
+                self.last, self.broken = self.now(), False
             except OSError as err:
                 logging.error("%s; the guest is told of an error", err)
                 self.broken = True

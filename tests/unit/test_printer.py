@@ -18,10 +18,17 @@ printer = load_example("printer")
 
 
 class FullDisk:
-    """A file on it."""
+    """A file on it, with room for so many bytes."""
+
+    def __init__(self, file, room):
+        self.file, self.room = file, room
 
     def write(self, data):
-        raise OSError(errno.ENOSPC, "No space left on device")
+        if not self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        size = self.file.write(data[:self.room])
+        self.room -= size
+        return size
 
 
 class Printer(unittest.TestCase):
@@ -30,12 +37,14 @@ class Printer(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.path = Path(folder.name) / "job"
 
-    def bench(self, speed=Speed.FULL):
-        options = options_of(printer.Printer, "--output", str(self.path))
+    def bench(self, speed=Speed.FULL, *more):
+        options = options_of(printer.Printer, "--output", str(self.path),
+                             *more)
         self.addCleanup(options.output.close)
         bench = Bench(lambda: printer.Printer(options))
         bench.plug_in(speed)
         bench.configure()
+        self.addCleanup(lambda: bench.device.output.close())
         return bench
 
     def status(self, bench):
@@ -73,19 +82,82 @@ class Printer(unittest.TestCase):
 
     def test_a_full_disk_is_an_error_until_there_is_room(self):
         bench = self.bench()
-        disk, bench.device.options.output = (bench.device.options.output,
-                                             FullDisk())
+        disk = bench.device.output
+        bench.device.output = FullDisk(disk, 10)
         with self.assertLogs(level="ERROR") as logged:
-            bench.write(0x01, bytes(1000))
+            bench.write(0x01, b"0123456789lost" + bytes(1000))
         self.assertIn("No space left", logged.output[0])
         self.assertEqual(self.status(bench), 0x10)
         id = bench.write(0x01, b"more")
         self.assertEqual(bench.answer_to(id).status, Status.STALL)
-        bench.device.options.output = disk
+        bench.device.output = disk
         bench.control(Setup(2, 1, 0, 0x01, 0))      # CLEAR_FEATURE
         bench.write(0x01, b"room")
-        self.assertEqual(self.path.read_bytes(), b"room")
+        self.assertEqual(self.path.read_bytes(), b"0123456789room")
         self.assertEqual(self.status(bench), 0x18)
+
+    def jobs(self):
+        """What is in each file, by its name."""
+        return {path.name: path.read_bytes()
+                for path in self.path.parent.iterdir()}
+
+    def test_after_a_pause_the_next_job_has_a_file_of_its_own(self):
+        self.path = self.path.with_suffix(".prn")
+        bench = self.bench(Speed.FULL, "--pause", "5")
+        for seconds, text in ((0, b"1"), (4, b"2"), (6, b"3"), (1, b"4"),
+                              (60, b""), (60, b"5")):
+            bench.exchange(seconds)
+            bench.write(0x01, text)
+        self.assertEqual(self.jobs(), {"job.prn": b"12", "job-2.prn": b"34",
+                                       "job-3.prn": b"5"})
+
+    def test_a_file_that_is_there_stays_as_it_is(self):
+        self.path.write_bytes(b"before")
+        Path(f"{self.path}-2").write_bytes(b"too")
+        bench = self.bench(Speed.FULL, "--pause", "5")
+        bench.write(0x01, b"new")
+        self.assertEqual(self.jobs(), {"job": b"before", "job-2": b"too",
+                                       "job-3": b"new"})
+
+    def test_a_reset_or_another_plug_ends_a_job_if_they_are_told_apart(self):
+        for more, files in (((), {"job": b"123"}),
+                            (("--pause", "5"), {
+                                "job": b"1", "job-2": b"2", "job-3": b"3"})):
+            self.setUp()
+            bench = self.bench(Speed.FULL, *more)
+            bench.write(0x01, b"1")
+            bench.control(Setup(0x21, 2, 0, 0, 0))
+            bench.write(0x01, b"2")
+            bench.plug_in()
+            bench.configure()
+            bench.write(0x01, b"3")
+            self.assertEqual(self.jobs(), files)
+
+    def test_a_job_that_waits_for_paper_is_one(self):
+        bench = self.bench(Speed.FULL, "--pause", "5")
+        bench.write(0x01, b"1")
+        self.signal(bench, "out")
+        bench.write(0x01, b"2")
+        bench.write(0x01, b"3")
+        bench.exchange(60)
+        self.signal(bench, "in")
+        bench.exchange(1)
+        self.assertEqual(self.jobs(), {"job": b"123"})
+
+    def test_a_file_that_cannot_be_made_is_an_error_until_it_can(self):
+        bench, folder = self.bench(Speed.FULL, "--pause", "5"), self.path.parent
+        for text in b"1", b"2":
+            bench.write(0x01, text)
+            bench.exchange(6)
+        elsewhere = folder.rename(folder.with_name(f"{folder.name}-moved"))
+        with self.assertLogs(level="ERROR") as logged:
+            bench.write(0x01, b"lost")
+        self.assertIn("job-2", logged.output[0])
+        elsewhere.rename(folder)
+        bench.control(Setup(2, 1, 0, 0x01, 0))      # CLEAR_FEATURE
+        bench.write(0x01, b"3")
+        self.assertEqual(self.jobs(), {"job": b"1", "job-2": b"2",
+                                       "job-3": b"3"})
 
     def test_the_device_id_has_its_length_before_it(self):
         data = self.bench().control(Setup(0xa1, 0, 0, 0, 255)).data

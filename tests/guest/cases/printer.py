@@ -15,6 +15,7 @@ DEVICE = "/dev/usb/lp*"
 MODEL = "Test 1284"
 DEVICE_ID = f"MFG:usb-remote;MDL:{MODEL};CMD:ESC/P;CLS:PRINTER;"
 
+SOFT_RESET = 0x5007             # LPIOC_SOFT_RESET of the driver
 LPGETSTATUS = 0x060b            # linux/lp.h, and its bits
 SELECTED_NO_ERROR, NO_PAPER = 0x18, 0x20
 
@@ -34,7 +35,8 @@ def prints(lab, bus):
     lab.vm.agent.run("load usblp")
     output = lab.folder / "job"
     printer, name = plug(lab, bus, "printer", "--output", str(output),
-                         "--model", MODEL, "--commands", "ESC/P")
+                         "--model", MODEL, "--commands", "ESC/P",
+                         "--pause", "3600")
     path = node(lab, DEVICE)
     seen = lab.vm.agent.run(
         f"cat /sys/bus/usb/devices/{name}:1.0/ieee1284_id")
@@ -42,6 +44,7 @@ def prints(lab, bus):
         raise Failure(f"the guest reads the device id {seen}")
     check_job(lab, printer, path, output)
     check_paper(lab, printer, path)
+    check_next(lab, printer, path, output)
 
 
 def check_job(lab, printer, path, output):
@@ -68,3 +71,14 @@ def check_paper(lab, printer, path):
         if seen != expected.to_bytes(4, "little").hex():
             raise Failure(f"the guest reads status {seen}, not "
                           f"0x{expected:02x}")
+
+
+def check_next(lab, printer, path, output):
+    """After a soft reset the guest prints another job."""
+    lab.vm.agent.run(f"ioctl {path} {SOFT_RESET} && echo next > {path}")
+    second = output.with_name(f"{output.name}-2")
+    printer.during(lambda: wait_until(
+        lambda: second.exists() and second.read_bytes() == b"next\n", 10,
+        "the next job did not get a file of its own"))
+    if output.stat().st_size != JOB:
+        raise Failure("the next job is in the file of the first, too")
