@@ -28,14 +28,16 @@ from usbremote import cli                                       # noqa: E402
 from usbremote.descriptors import (Configuration, Endpoint,     # noqa: E402
                                    Interface)
 from usbremote.device import Device, Speed, TransferType        # noqa: E402
-from usbremote.errors import TransferAborted, TransferEnded     # noqa: E402
+from usbremote.errors import TransferAborted                    # noqa: E402
 
 # USB Test and Measurement Class Specification 1.0, and its USB488 subclass
 TEST_AND_MEASUREMENT, USB488 = (0xfe, 3), 1     # class and subclass, protocol
 DEV_DEP_MSG_OUT, REQUEST_DEV_DEP_MSG_IN, DEV_DEP_MSG_IN = 1, 2, 2   # table 2
 HEADER = struct.Struct("<BBBBIBxxx")    # MsgID, bTag, ~bTag, 0, TransferSize,
 EOM = 1                                 # bmTransferAttributes; tables 3, 4, 9
-SUCCESS, FAILED, NOT_IN_PROGRESS = 0x01, 0x80, 0x81             # table 16
+SUCCESS, PENDING, FAILED, NOT_IN_PROGRESS, SPLIT_NOT_IN_PROGRESS, \
+    SPLIT_IN_PROGRESS = 0x01, 0x02, 0x80, 0x81, 0x82, 0x83      # table 16
+CLEAR_FEATURE = (0x02, 1)       # of an endpoint, USB 2.0 section 9.4.1
 TO_ENDPOINT, TO_INTERFACE = 0xa2, 0xa1  # bmRequestType of what follows
 INITIATE_ABORT_OUT, CHECK_ABORT_OUT, INITIATE_ABORT_IN, CHECK_ABORT_IN, \
     INITIATE_CLEAR, CHECK_CLEAR, GET_CAPABILITIES = range(1, 8)  # table 15
@@ -79,6 +81,8 @@ class Instrument(Device):
 
     def __init__(self, options):
         super().__init__(options)
+        self.out_tag, self.received = 0, 0      # of the last transfer: data
+        self.in_tag, self.sent = 0, 0           # bytes, header and data
         self.reset_instrument()
         self.clear()
 
@@ -131,72 +135,143 @@ class Instrument(Device):
 
     def clear(self):
         self.input, self.output = b"", b""
-        self.asked = None       # bTag and size of a request to be answered
+        self.asked = None       # size of an answer that the guest waits for
+        self.receiving = False  # in the middle of a transfer
+        self.split = None       # what asks for the end of an abort
 
     async def configured(self):
         self.clear()
         while True:
             try:
-                await self.take_message()
-            except (TransferAborted, TransferEnded):
-                self.input = b""
+                await self.take_message(await self.ep_out(1).read_packet())
+            except TransferAborted:
+                self.receiving = False
 
-    async def take_message(self):
-        out = self.ep_out(1)
+    async def take_message(self, packet):
         kind, tag, inverse, _, size, attributes = HEADER.unpack(
-            await out.read_exactly(HEADER.size))
+            packet[:HEADER.size].ljust(HEADER.size, b"\0"))
         if tag ^ inverse != 0xff or kind not in (DEV_DEP_MSG_OUT,
                                                  REQUEST_DEV_DEP_MSG_IN):
-            out.halt()
+            self.ep_out(1).halt()
             return
         if kind == REQUEST_DEV_DEP_MSG_IN:
-            self.asked = tag, size
+            self.asked, self.in_tag, self.sent = size, tag, 0
         else:
-            self.input += (await out.read_exactly(size + -size % 4))[:size]
-            if attributes & EOM:
+            self.out_tag = tag
+            if await self.receive(packet, size) and attributes & EOM:
                 message, self.input = self.input, b""
                 self.output = self.execute(message) or b""
         await self.answer()
 
+    async def receive(self, packet, size):
+        """
+        The data of a transfer, which begins with this packet; False, and a
+        halt, if it has too many or too few bytes (table 7).
+        """
+        out, data = self.ep_out(1), packet[HEADER.size:]
+        left = HEADER.size + size + -size % 4
+        self.receiving, self.received = True, 0
+        while True:
+            data = data[:size - self.received]
+            self.input += data
+            self.received += len(data)
+            left -= len(packet)
+            if left <= 0 or len(packet) < out.max_packet:
+                break
+            packet = data = await out.read_packet()
+        self.receiving = False
+        if left:
+            out.halt()
+        return not left
+
     async def answer(self):
         """Send what there is to say, or nothing yet, as a slow one would."""
-        if self.asked and self.output:
-            tag, size = self.asked
-            part, rest = self.output[:size], self.output[size:]
-            await self.ep_in(2).send(HEADER.pack(
-                DEV_DEP_MSG_IN, tag, tag ^ 0xff, 0, len(part),
-                0 if rest else EOM) + part, zlp=True)
+        if self.asked is not None and self.output:
+            part, rest = self.output[:self.asked], self.output[self.asked:]
+            await self.send(HEADER.pack(
+                DEV_DEP_MSG_IN, self.in_tag, self.in_tag ^ 0xff, 0, len(part),
+                0 if rest else EOM) + part)
             self.output, self.asked = rest, None
+
+    async def send(self, data):
+        """A transfer, which ends with a short packet; counted on the way."""
+        pipe, ended = self.ep_in(2), False
+        while not ended:
+            request = await pipe.next_request()
+            want = request.submit.length
+            part = data[self.sent:self.sent + want]
+            if pipe.answer(request, data=part):
+                self.sent += len(part)
+                ended = len(part) < want or len(part) % pipe.max_packet
 
     # requests, section 4.2
 
     def control(self, setup):
         answer = {
             (TO_ENDPOINT, INITIATE_ABORT_OUT): self.abort_out,
-            (TO_ENDPOINT, CHECK_ABORT_OUT): lambda tag: (SUCCESS, *[0] * 7),
+            (TO_ENDPOINT, CHECK_ABORT_OUT): self.check_abort_out,
             (TO_ENDPOINT, INITIATE_ABORT_IN): self.abort_in,
-            (TO_ENDPOINT, CHECK_ABORT_IN): lambda tag: (SUCCESS, *[0] * 7),
+            (TO_ENDPOINT, CHECK_ABORT_IN): self.check_abort_in,
             (TO_INTERFACE, INITIATE_CLEAR): self.initiate_clear,
             (TO_INTERFACE, CHECK_CLEAR): lambda tag: (SUCCESS, 0),
             (TO_INTERFACE, GET_CAPABILITIES): lambda tag: CAPABILITIES,
             (TO_INTERFACE, READ_STATUS_BYTE): lambda tag: (
                 SUCCESS, tag, MESSAGE_AVAILABLE * bool(self.output)),
         }.get((setup.request_type, setup.request))
+        if (setup.request_type, setup.request) == CLEAR_FEATURE:
+            self.give_up(setup.index)
         return (bytes(answer(setup.value & 0xff)) if answer
                 else super().control(setup))
 
+    def give_up(self, endpoint):
+        """In the middle of a transfer the guest clears a halt."""
+        if endpoint == 0x01 and self.receiving:
+            self.input = b""
+            self.ep_out(1).flush()
+
     def abort_out(self, tag):
-        """A message is taken as soon as it comes: there is none to stop."""
-        return FAILED, tag
+        """What came is the instrument's, and no more comes (4.2.1.2)."""
+        if self.is_ending():
+            return SPLIT_IN_PROGRESS, self.out_tag
+        if not self.receiving or tag != self.out_tag:
+            return (NOT_IN_PROGRESS if self.receiving else FAILED,
+                    self.out_tag)
+        self.ep_out(1).halt()
+        self.ep_out(1).flush()
+        self.split = CHECK_ABORT_OUT
+        return SUCCESS, tag
+
+    def check_abort_out(self, _):
+        if self.split != CHECK_ABORT_OUT:
+            return SPLIT_NOT_IN_PROGRESS, *bytes(7)
+        self.split = None
+        return SUCCESS, 0, 0, 0, *self.received.to_bytes(4, "little")
 
     def abort_in(self, tag):
         """End the answer that the guest waits for with an empty packet."""
-        if not self.asked or self.asked[0] != tag:
-            return (NOT_IN_PROGRESS if self.asked else FAILED), tag
-        self.clear()
+        if self.is_ending():
+            return SPLIT_IN_PROGRESS, self.in_tag
+        if self.asked is None or tag != self.in_tag:
+            return (FAILED if self.asked is None else NOT_IN_PROGRESS,
+                    self.in_tag)
+        self.output, self.asked = b"", None
         self.ep_in(2).flush()
-        self.start(self.ep_in(2).send(b""))
+        self.ending = self.start(self.ep_in(2).send(b""))
+        self.split = CHECK_ABORT_IN
         return SUCCESS, tag
+
+    def is_ending(self):
+        """Whether the guest has not read that empty packet yet."""
+        return self.split == CHECK_ABORT_IN and not self.ending.done()
+
+    def check_abort_in(self, _):
+        if self.split != CHECK_ABORT_IN:
+            return SPLIT_NOT_IN_PROGRESS, *bytes(7)
+        if self.is_ending():
+            return PENDING, 1, *bytes(6)    # the guest has to read
+        self.split = None
+        count = max(0, self.sent - HEADER.size)
+        return SUCCESS, 0, 0, 0, *count.to_bytes(4, "little")
 
     def initiate_clear(self, _):
         """Forget all; Bulk-OUT is halted until the guest goes on (4.2.1.6)."""
