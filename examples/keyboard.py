@@ -67,7 +67,7 @@ class Keyboard(Device):
         what.add_argument("--text", type=typeable, default="Hello, world!",
                           help="what it types (Hello, world!)")
         what.add_argument("--file", type=text_file, dest="text",
-                          metavar="FILE", help="or all of a file")
+                          metavar="FILE", help="or all of a file, up to 1 MiB")
         parser.add_argument("--enter", action="store_true",
                             help="and Enter at the end")
         parser.add_argument("--rate", type=cli.number(0.01, 1e4, float),

@@ -58,7 +58,7 @@ def position_file(path):
             positions.append(position(line))
         except ValueError:
             raise argparse.ArgumentTypeError(
-                f"line {number} of '{path}' is no position: '{line}'")
+                f"line {number} of '{path}' is no position: {line[:40]!r}")
     if not positions:
         raise argparse.ArgumentTypeError(f"'{path}' has no positions")
     return positions

@@ -54,6 +54,11 @@ def sine(points):
                     for n in range(points))
 
 
+def waveform(path):
+    """For argparse: a file's bytes."""
+    return cli.file_bytes(path, 1 << 24)
+
+
 def block(data):
     """A definite length block, IEEE 488.2 section 8.7.9."""
     length = str(len(data))
@@ -76,8 +81,8 @@ class Instrument(Device):
         what.add_argument("--points", type=cli.number(1, 1 << 20),
                           default=1000, metavar="N",
                           help="so many of a sine, 2 bytes each (1000)")
-        what.add_argument("--waveform", type=cli.file_bytes, metavar="FILE",
-                          help="these bytes instead")
+        what.add_argument("--waveform", type=waveform, metavar="FILE",
+                          help="these bytes instead, up to 16 MiB")
 
     def __init__(self, options):
         super().__init__(options)

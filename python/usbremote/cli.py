@@ -108,14 +108,18 @@ def data_file(text: str) -> BinaryIO:
             f"cannot write '{text}': {err.strerror}") from None
 
 
-def file_bytes(text: str) -> bytes:
-    """For argparse: all of a file."""
+def file_bytes(text: str, most: int = 1 << 20) -> bytes:
+    """For argparse: all of a file of up to so many bytes."""
     try:
         with open(text, "rb") as file:
-            return file.read()
+            data = file.read(most + 1)
     except OSError as err:
         raise argparse.ArgumentTypeError(
             f"cannot read '{text}': {err.strerror}") from None
+    if len(data) > most:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' has more than {most} bytes")
+    return data
 
 
 def output_file(text: str) -> str:

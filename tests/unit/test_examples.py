@@ -2,6 +2,7 @@
 """What all examples have in common, and what each says to wrong options."""
 
 import ast
+import resource
 import subprocess
 import sys
 import tempfile
@@ -13,13 +14,20 @@ from support import ROOT
 EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.py"))
 LONGEST = 300                   # lines
 TIMEOUT = 60
+MEMORY = 1 << 29                # bytes, more than any of them has use for
+
+
+def bound_memory():
+    """For a program that is about to start."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
 
 
 def run(name, *arguments):
     """The example's exit status, its output and its errors."""
     done = subprocess.run(
         [sys.executable, str(ROOT / "examples" / f"{name}.py"), *arguments],
-        text=True, capture_output=True, timeout=TIMEOUT, check=False)
+        text=True, capture_output=True, timeout=TIMEOUT, check=False,
+        preexec_fn=bound_memory)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -79,6 +87,17 @@ class Wrong(Command):
                      b"\xff"):
             self.refused("tablet", "line 2 of .* is no position",
                          "--positions", self.file(b"0 0\n" + line + b"\n"))
+
+    def test_a_file_without_an_end(self):
+        for name, option, size in (("keyboard", "--file", 1 << 20),
+                                   ("tablet", "--positions", 1 << 20),
+                                   ("usbtmc", "--waveform", 1 << 24)):
+            self.refused(name, f"'/dev/zero' has more than {size} bytes",
+                         option, "/dev/zero")
+
+    def test_a_line_without_an_end(self):
+        self.refused("tablet", "is no position: 'x{40}'", "--positions",
+                     self.file(b"x" * 1000))
 
     def test_no_positions(self):
         self.refused("tablet", "has no positions", "--positions",

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Options of the examples that cannot be met: one line each."""
 
+import argparse
 import contextlib
 import io
 import os
@@ -55,6 +56,15 @@ class Options(unittest.TestCase):
                 self.refused("zero", "is there and not a plain file",
                              "--stats", path)
             self.assertTrue(stat.S_ISFIFO(os.stat(pipe).st_mode))
+
+    def test_a_file_may_have_as_much_as_is_said_and_no_more(self):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(bytes(1000))
+            file.flush()
+            self.assertEqual(cli.file_bytes(file.name, 1000), bytes(1000))
+            with self.assertRaisesRegex(argparse.ArgumentTypeError,
+                                        "has more than 999 bytes"):
+                cli.file_bytes(file.name, 999)
 
     def test_empty_names(self):
         self.refused("zero", "bad address ''", "--connect=")
