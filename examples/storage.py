@@ -42,13 +42,22 @@ VENDOR, MODEL, REVISION = b"usbremot", b"Storage         ", b"0100"
 MAX_BLOCKS = 0xffff             # of one command: bounds the memory it takes
 
 
+def without_waiting(path, flags):
+    """For open(): a pipe waits for who writes to it else."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 class Medium:
     """Blocks in a file."""
 
     def __init__(self, options):
         self.block, self.read_only = options.block_size, options.read_only
         how = "rb" if options.read_only else "r+b"
-        self._file = options.size or open(options.image, how, buffering=0)
+        self._file = options.size or open(options.image, how, buffering=0,
+                                          opener=without_waiting)
+        if not self._file.seekable():
+            self._file.close()
+            raise LocalError(f"{options.image}: is neither a file nor a disk")
         self.count = self._file.seek(0, os.SEEK_END) // self.block
         if not self.count:
             self._file.close()

@@ -346,25 +346,40 @@ static int empty_file(Storage *s, const char *text)
     return file;
 }
 
+/* Its size in bytes; -1 and errno for what cannot be a medium. */
+static off_t medium_size(int file)
+{
+    struct stat st;
+
+    if (file < 0 || fstat(file, &st)) {
+        return -1;
+    }
+    if (S_ISDIR(st.st_mode)) {
+        errno = EISDIR;         /* read-only it can be opened, too */
+        return -1;
+    }
+    return lseek(file, 0, SEEK_END);
+}
+
 static void open_medium(Storage *s, const char *image, const char *size)
 {
-    off_t bytes = -1;
-    struct stat st;
+    off_t bytes;
 
     if (!image == !size) {
         program_fail(&s->program, "one of --image and --size is needed", "");
     }
+    /* a pipe would wait for who writes to it */
     s->disk.file = size ? empty_file(s, size) :
-                   open(image, s->disk.read_only ? O_RDONLY : O_RDWR);
-    if (s->disk.file >= 0 && !fstat(s->disk.file, &st)) {
-        errno = EISDIR;         /* read-only it can be opened, too */
-        bytes = S_ISDIR(st.st_mode) ? -1 : lseek(s->disk.file, 0, SEEK_END);
-    }
+                   open(image, (s->disk.read_only ? O_RDONLY : O_RDWR) |
+                               O_NONBLOCK);
+    bytes = medium_size(s->disk.file);
     s->disk.count = bytes < 0 ? 0 : (uint64_t)bytes / s->disk.block;
     if (!s->disk.count) {
         fprintf(stderr, "%s: %s: %s\n", s->program.name,
-                image ? image : "/tmp", bytes < 0 ? strerror(errno)
-                                                  : "has not even one block");
+                image ? image : "/tmp",
+                bytes >= 0 ? "has not even one block" :
+                errno == ESPIPE ? "is neither a file nor a disk" :
+                                  strerror(errno));
         exit(1);
     }
 }

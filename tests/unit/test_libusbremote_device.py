@@ -455,6 +455,13 @@ class Examples(unittest.TestCase):
                 subprocess.run([*compiler, *STRICT, *INCLUDES,
                                 "-fsyntax-only", *sources], check=True)
 
+    def test_a_pipe_is_no_image(self):
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
+        for more in (), ("--read-only",):
+            self.refused(1, "is neither a file nor a disk", "storage",
+                         "--listen", "unix:x", "--image", pipe, *more)
+
     def test_wrong_use_is_one_line(self):
         zero, disk = ("zero",), ("storage", "--listen", "unix:x")
         for arguments, status, text in (

@@ -80,6 +80,11 @@ class Options(unittest.TestCase):
         self.refused("storage", "Is a directory", "--image", "/etc",
                      "--read-only")
         self.refused("storage", "not even one block", "--image", "/dev/null")
+        with tempfile.TemporaryDirectory() as folder:
+            os.mkfifo(f"{folder}/pipe")
+            for more in (), ("--read-only",):
+                self.refused("storage", "is neither a file nor a disk",
+                             "--image", f"{folder}/pipe", *more)
         for size in ("0", "1023", "x", "-1M", "9999999G"):
             self.refused("storage", "is no size", f"--size={size}")
         self.refused("storage", "12 to 126", "--size", "1M", "--serial", "1")
