@@ -5,6 +5,7 @@ import contextlib
 import io
 import os
 import signal
+import unittest
 from pathlib import Path
 from unittest import mock
 
@@ -13,6 +14,7 @@ from trees import PATCH, PRISTINE, TreeTest, write
 import common
 import compile as building
 import mutants
+import overlay
 import traps
 from common import Failure
 
@@ -109,6 +111,16 @@ class Benches(BenchTest):
             os.kill(os.getpid(), signal.SIGTERM)
             signal.pause()
         self.assert_restored()
+
+
+class Ours(unittest.TestCase):
+    """The faults in this repository, which other changes must not outdate."""
+
+    def test_each_applies(self):
+        for folder in ('tests/mutants', 'tests/fuzz/planted'):
+            for patch in sorted((common.ROOT / folder).rglob('*.patch')):
+                with self.subTest(patch.name):
+                    overlay.apply_patch(overlay.Tree(common.ROOT, {}), patch)
 
 
 class Judging(BenchTest):
@@ -236,5 +248,4 @@ class Traps(BenchTest):
 
 
 if __name__ == '__main__':
-    import unittest
     unittest.main()
