@@ -337,6 +337,41 @@ static void death_in_a_payload(const void *opaque)
     rig_free(rig);
 }
 
+/* What is whole takes effect, whatever else came with it. */
+static void answer_and_most_of_another(const void *opaque)
+{
+    struct {
+        UsbRemoteHeader head;
+        UsbRemoteComplete body;
+    } answer[2] = { 0 };
+    const size_t most = sizeof(answer) - 1;
+    Rig *rig = rig_new_plugged(opaque);
+    UsbHcTransfer *xfer[2] = {
+        usbhc_submit(rig->bulk_out, "data", 4),
+        usbhc_submit(rig->int_out, "data", 4),
+    };
+    PeerMessage *m[2] = {
+        rig_submit(rig, PEER_BULK_OUT), rig_submit(rig, PEER_INT_OUT),
+    };
+    unsigned i;
+
+    for (i = 0; i < 2; i++) {
+        m[i]->head.type = USB_REMOTE_MSG_COMPLETE;
+        m[i]->head.length = sizeof(answer[i].body);
+        usb_remote_put_header((uint8_t *)&answer[i].head, &m[i]->head);
+        usb_remote_put32(answer[i].body.length, 4);
+        peer_message_free(m[i]);
+    }
+    peer_send_bytes(rig->peer, answer, most);
+    g_assert_cmpint(usbhc_wait(xfer[0]), ==, USBHC_OK);
+    g_assert_cmpint(xfer[1]->status, ==, USBHC_PENDING);
+    peer_send_bytes(rig->peer, (uint8_t *)answer + most, 1);
+    g_assert_cmpint(usbhc_wait(xfer[1]), ==, USBHC_OK);
+    usbhc_transfer_free(xfer[0]);
+    usbhc_transfer_free(xfer[1]);
+    rig_free(rig);
+}
+
 static void unknown_optional_messages_are_skipped(const void *opaque)
 {
     Rig *rig = rig_new_peer(opaque);
@@ -436,6 +471,7 @@ void usb_remote_connection_add(void)
     rig_add(drv, "every-byte-of-the-opening-apart", every_byte_apart);
     rig_add(drv, "the-opening-in-one-write", all_in_one_write);
     rig_add(drv, "death-in-a-payload", death_in_a_payload);
+    rig_add(drv, "answer-and-most-of-another", answer_and_most_of_another);
     rig_add(drv, "unknown-optional-messages-are-skipped",
             unknown_optional_messages_are_skipped);
     rig_add(drv, "death-in-a-skipped-message", death_in_a_skipped_message);
