@@ -30,7 +30,10 @@ extern "C" {
 /** USB_REMOTE_SPEED_* are below this. */
 #define USBREMOTE_SPEEDS    4
 
-/** USB 2.0 section 9.6.6; arrays have a value for each USB_REMOTE_SPEED_*. */
+/**
+ * USB 2.0 section 9.6.6; arrays have a value for each USB_REMOTE_SPEED_*.  At
+ * a speed with a max_packet of 0 it cannot be used.
+ */
 typedef struct UsbRemoteEndpointInfo {
     uint8_t address;            /**< 0x01-0x0f, 0x81-0x8f */
     uint8_t type;               /**< USB_REMOTE_TYPE_BULK or _INTERRUPT */
@@ -58,11 +61,12 @@ typedef struct UsbRemoteConfigurationInfo {
     uint8_t string;             /**< index, 0 for none */
     uint8_t attributes;         /**< bmAttributes, bit 7 set */
     uint16_t max_power;         /**< mA */
-    const UsbRemoteInterfaceInfo *interfaces;   /**< by number */
+    /** by number, each with an alternate setting 0 */
+    const UsbRemoteInterfaceInfo *interfaces;
     size_t interface_count;     /**< alternate settings count, too */
 } UsbRemoteConfigurationInfo;
 
-/** USB 2.0 section 9.6.1. */
+/** USB 2.0 section 9.6.1.  Of a string the guest gets 126 characters. */
 typedef struct UsbRemoteDeviceInfo {
     unsigned speeds;            /**< set of 1 << USB_REMOTE_SPEED_* */
     uint16_t vendor_id;         /**< idVendor */
@@ -77,15 +81,16 @@ typedef struct UsbRemoteDeviceInfo {
     const char *const *strings; /**< ASCII; the first has the index 1 */
     size_t string_count;        /**< 0-255 */
     const UsbRemoteConfigurationInfo *configurations;   /**< by index */
-    size_t configuration_count; /**< 1 or more */
+    size_t configuration_count; /**< 1-255 */
 } UsbRemoteDeviceInfo;
 
 /** A device and its connection. */
 typedef struct UsbRemoteDevice UsbRemoteDevice;
 
 /**
- * What a device wants to hear of; any may be NULL.  Any function but
- * usbremote_device_free() may be called from one.  Grows at its end only.
+ * What a device wants to hear of; any may be NULL.  From one, and from a
+ * UsbRemoteDone, usbremote_device_free() may not be called, nor what may not
+ * be from a callback of the peer's.  Grows at its end only.
  */
 typedef struct UsbRemoteDeviceOps {
     size_t size;                /**< sizeof(UsbRemoteDeviceOps) */
@@ -94,11 +99,15 @@ typedef struct UsbRemoteDeviceOps {
      * A control request, standard ones included.  Valid replies: true, and
      * one of usbremote_reply(), usbremote_refuse() and usbremote_complete(),
      * now or later, unless it is cancelled or dropped before; or false: the
-     * device answers a standard request, and refuses any other.
+     * device answers a standard request, and refuses any other.  Who answers
+     * SET_CONFIGURATION or SET_INTERFACE gets no setting by it.
      */
     bool (*control)(void *opaque, UsbRemoteRequest *request);
 
-    /** A control request that @control kept is gone without an answer. */
+    /**
+     * A control request that @control kept is gone without an answer.  Valid
+     * replies: none.
+     */
     void (*control_gone)(void *opaque, UsbRemoteRequest *request);
 
     /**
@@ -114,10 +123,13 @@ typedef struct UsbRemoteDeviceOps {
 
 /**
  * A device with a peer that is not connected yet; it plugs itself in once
- * the peer is.  @info and all below it must stay.  @ops is copied.  @name
- * is for QEMU's log, see usbremote_new().
+ * the peer is, and ends the connection if QEMU does not take it.  @info and
+ * all below it must stay.  @ops is copied.  @name is for QEMU's log, see
+ * usbremote_new().
  *
- * Returns NULL with errno EINVAL (a table that makes no sense, or more than
+ * Returns NULL with errno EINVAL (no @ops; a name that usbremote_new() does
+ * not take; a value out of its range in a table, an endpoint twice in a
+ * setting, an interface without setting 0, or more than
  * USB_REMOTE_MAX_CONTROL bytes of descriptors) or ENOMEM.
  */
 UsbRemoteDevice *usbremote_device_new(const UsbRemoteDeviceInfo *info,
@@ -130,7 +142,10 @@ void usbremote_device_free(UsbRemoteDevice *device);
 /** Its peer, to be connected, run and ended; it is freed with the device. */
 UsbRemotePeer *usbremote_device_peer(UsbRemoteDevice *device);
 
-/** USB_REMOTE_SPEED_* of the last reset; the highest of its own before. */
+/**
+ * USB_REMOTE_SPEED_* of the last reset or plugging in; the highest of its own
+ * before.
+ */
 int usbremote_device_speed(const UsbRemoteDevice *device);
 
 /** bConfigurationValue; 0 when not configured. */
@@ -140,7 +155,8 @@ uint8_t usbremote_device_configuration(const UsbRemoteDevice *device);
 
 /**
  * OK.  IN: up to usbremote_length() of the @size bytes at @data.  OUT: all
- * that came is used; @data is NULL, @size 0.  Returns as
+ * that came is used; @data is NULL, @size 0.  With @data, an OUT is refused:
+ * it is a request to read, in the wrong direction.  Returns as
  * usbremote_complete().
  */
 int usbremote_reply(UsbRemoteRequest *request, const void *data, size_t size);
@@ -158,8 +174,9 @@ typedef struct UsbRemotePipe UsbRemotePipe;
 
 /**
  * A read or write is over.  @result: bytes, 0 or more, or -ECANCELED when a
- * reset, another configuration or setting, unplugging or the end of the
- * connection came first.  The next one may be started from here.
+ * reset, another configuration or setting, unplugging, the end of the
+ * connection or usbremote_pipe_cancel() came first.  The next one may be
+ * started from here.
  */
 typedef void UsbRemoteDone(void *opaque, int result);
 
@@ -177,8 +194,9 @@ uint16_t usbremote_pipe_max_packet(const UsbRemotePipe *pipe);
  * into the buffer is there for the next read.  A request is answered when
  * all of it was read.
  *
- * Returns 0, and @done is called, perhaps before the return; or -EINVAL,
- * -EALREADY (one is going on), -ENOTCONN (no such endpoint in force).
+ * Returns 0, and @done, which may be NULL, is called, perhaps before the
+ * return; or -EINVAL (also for the other direction), -EALREADY (one is going
+ * on), -ENOTCONN (no such endpoint in force).
  */
 int usbremote_pipe_read(UsbRemotePipe *pipe, void *buffer, uint32_t size,
                         UsbRemoteDone *done, void *opaque);
@@ -200,7 +218,7 @@ int usbremote_pipe_write(UsbRemotePipe *pipe, const void *data, uint32_t size,
 
 /**
  * Halt (section 9.4.5): STALL to what waits and to what comes, until the
- * guest clears it.  What was written goes out before, in a request that is
+ * guest clears it, or a reset, configuration or setting does.  What was written goes out before, in a request that is
  * not full; a read or write that is going on goes on afterwards.
  */
 void usbremote_pipe_halt(UsbRemotePipe *pipe);
@@ -216,7 +234,8 @@ bool usbremote_pipe_is_halted(const UsbRemotePipe *pipe);
 
 /**
  * End the read or write that is going on, with -ECANCELED, and drop what was
- * taken into a request that is not full.
+ * taken into a request that is not full.  What had been read does not come
+ * again.
  */
 void usbremote_pipe_cancel(UsbRemotePipe *pipe);
 

@@ -14,7 +14,7 @@
  * There are no globals.  Nothing is allocated for a transfer once as much
  * has been in flight as ever will be.
  *
- * Return values: 0 or a count, or a negative errno value:
+ * Return values: 0 or what is said, or a negative errno value:
  *   -EINVAL     an argument is out of its range, or does not fit the request
  *   -EALREADY   the request was answered before
  *   -ENOTCONN   not possible in the present state of the connection
@@ -51,27 +51,32 @@ typedef struct UsbRemotePeer UsbRemotePeer;
  */
 typedef struct UsbRemoteRequest UsbRemoteRequest;
 
-/** What QEMU says of itself in HELLO; the strings are UTF-8. */
+/**
+ * What QEMU says of itself in HELLO.  The strings are UTF-8, may have control
+ * characters, and are gone when greeted has returned.
+ */
 typedef struct UsbRemoteGreeting {
     const char *name;           /**< of the implementation, for logs */
     const char *device_id;      /**< id= of the -device option, may be "" */
     const char *select;         /**< its select= option, may be "" */
 } UsbRemoteGreeting;
 
-/** Why a connection ended. */
+/** Why a connection ended.  QEMU was told of a VIOLATION. */
 typedef enum UsbRemoteEnd {
-    USBREMOTE_END_BYE,          /**< in order: usbremote_bye() or QEMU's BYE */
+    USBREMOTE_END_BYE,          /**< in order: BYE, or greeted refused it */
     USBREMOTE_END_REMOVED,      /**< QEMU removed the device (device_del) */
     USBREMOTE_END_REFUSED,      /**< QEMU sent an ERROR */
-    USBREMOTE_END_VIOLATION,    /**< QEMU broke the protocol, and was told */
+    USBREMOTE_END_VIOLATION,    /**< QEMU broke the protocol, or no memory */
     USBREMOTE_END_STRANGER,     /**< the other side is not usb-remote */
     USBREMOTE_END_LOST          /**< the connection broke */
 } UsbRemoteEnd;
 
 /**
  * What a device wants to hear of; any callback may be NULL.  Any function of
- * this header but usbremote_free() and usbremote_process() may be called
- * from one.
+ * this header may be called from one, but not usbremote_free() and those that
+ * make callbacks of what arrives: usbremote_process(), usbremote_run() and
+ * usbremote_feed().  Texts are gone when the callback has returned.  Valid
+ * replies are answers to the request that a callback is about.
  *
  * The struct grows at its end only; size says how much of it the caller
  * knows.
@@ -81,7 +86,8 @@ typedef struct UsbRemoteCallbacks {
 
     /**
      * QEMU's HELLO is there.  Return NULL to go on (that is what happens
-     * without the callback), or a sentence for QEMU's log to refuse.
+     * without the callback), or a sentence to refuse, of which QEMU's log
+     * takes up to USB_REMOTE_MAX_TEXT bytes.
      */
     const char *(*greeted)(void *opaque, const UsbRemoteGreeting *greeting);
 
@@ -95,7 +101,10 @@ typedef struct UsbRemoteCallbacks {
      */
     void (*attached)(void *opaque, int speed);
 
-    /** It does not: USB_REMOTE_ATTACHED_* result, and QEMU's words. */
+    /**
+     * It does not: USB_REMOTE_ATTACHED_* result, and QEMU's words, which may
+     * be none.  Nothing is plugged in.
+     */
     void (*not_attached)(void *opaque, int result, const char *text);
 
     /**
@@ -119,7 +128,8 @@ typedef struct UsbRemoteCallbacks {
     /**
      * A request.  Valid replies: usbremote_complete() from here or later,
      * usbremote_complete_table() for SET_CONFIGURATION and SET_INTERFACE,
-     * or none until it is cancelled or dropped.
+     * or none until it is cancelled or dropped.  Without the callback it is
+     * answered with STALL.
      */
     void (*submit)(void *opaque, UsbRemoteRequest *request);
 
@@ -132,7 +142,10 @@ typedef struct UsbRemoteCallbacks {
      */
     void (*cancelled)(void *opaque, UsbRemoteRequest *request);
 
-    /** A reset, unplugging or the end of the connection took it away. */
+    /**
+     * A reset, unplugging or the end of the connection took a request away
+     * that was not cancelled.  Valid replies: none.  Oldest first.
+     */
     void (*dropped)(void *opaque, UsbRemoteRequest *request);
 
     /** The last callback: the end, and a sentence about it. */
@@ -140,8 +153,8 @@ typedef struct UsbRemoteCallbacks {
 } UsbRemoteCallbacks;
 
 /**
- * What this side can take, for HELLO.  0 takes the default, which is also
- * the largest value: 1 MiB, 4096, 256, 64, 8 MiB.
+ * What this side can take, for HELLO.  0 takes the default, as does what is
+ * larger: 1 MiB, 4096, 256, 64, 8 MiB.
  */
 typedef struct UsbRemoteCapacity {
     uint32_t max_payload;       /**< bytes of a request, 8192 or more */
@@ -157,13 +170,17 @@ typedef struct UsbRemoteCapacity {
  * @callbacks is copied.  @name, at most USB_REMOTE_MAX_NAME bytes of UTF-8,
  * goes to QEMU's log.  @capacity may be NULL.
  *
- * Returns NULL with errno EINVAL or ENOMEM.
+ * Returns NULL with errno EINVAL (no callbacks, a name that is not so, or a
+ * capacity that is too small) or ENOMEM.
  */
 UsbRemotePeer *usbremote_new(const UsbRemoteCallbacks *callbacks,
                              void *opaque, const char *name,
                              const UsbRemoteCapacity *capacity);
 
-/** Close without a word and free; @peer may be NULL.  No callback comes. */
+/**
+ * Close without a word and free; @peer may be NULL.  No callback comes, and
+ * its requests are gone.
+ */
 void usbremote_free(UsbRemotePeer *peer);
 
 /* What the device does */
@@ -179,7 +196,9 @@ typedef struct UsbRemotePlug {
 } UsbRemotePlug;
 
 /**
- * Plug in, in place of what is plugged in; attached or not_attached follows.
+ * Plug in, in place of what is plugged in, whose requests are dropped before
+ * this returns.  attached or not_attached follows, unless it is unplugged
+ * before.
  *
  * Returns 0; -ENOTCONN before opened, after closed, and while an ATTACH
  * waits for its answer; -EINVAL for a value out of its range; -ENOBUFS;
@@ -188,7 +207,7 @@ typedef struct UsbRemotePlug {
 int usbremote_attach(UsbRemotePeer *peer, const UsbRemotePlug *plug);
 
 /**
- * Unplug; detached follows.
+ * Unplug; requests are dropped before this returns, and detached follows.
  *
  * Returns 0; -ENOTCONN when nothing is plugged in; -ENOBUFS; -ENOMEM.
  */
@@ -212,8 +231,10 @@ int usbremote_ready(UsbRemotePeer *peer, uint8_t endpoint);
 
 /**
  * End the connection in order.  @text, of which QEMU's log takes up to
- * USB_REMOTE_MAX_TEXT bytes of UTF-8, may be NULL.  closed is called before
- * this returns; what is unsent can still be sent.
+ * USB_REMOTE_MAX_TEXT bytes of UTF-8, may be NULL.  Requests are dropped and
+ * closed is called before this returns; what is unsent can still be sent.
+ * QEMU is not told when there is no room for that.  Once closed, nothing
+ * happens.
  */
 void usbremote_bye(UsbRemotePeer *peer, const char *text);
 
@@ -233,7 +254,10 @@ bool usbremote_is_in(const UsbRemoteRequest *request);
 uint32_t usbremote_length(const UsbRemoteRequest *request);
 /** The 8 bytes of the SETUP packet (section 9.3); zeros if not control. */
 const uint8_t *usbremote_setup(const UsbRemoteRequest *request);
-/** What the guest sent: usbremote_length() bytes of an OUT, else NULL. */
+/**
+ * What the guest sent: usbremote_length() bytes of an OUT, which stay as long
+ * as the request; NULL for an IN, and maybe where there are none.
+ */
 const uint8_t *usbremote_data(const UsbRemoteRequest *request);
 
 /** Keep a pointer of the device's own with the request. */
@@ -295,7 +319,7 @@ const uint8_t *usbremote_output(UsbRemotePeer *peer, size_t *size);
 /** @size of them, at most as many as there are, were sent. */
 void usbremote_output_sent(UsbRemotePeer *peer, size_t size);
 
-/** Whether closed has been called or will be with the next bytes. */
+/** Whether it is over: closed has been called, or is just being called. */
 bool usbremote_is_closed(const UsbRemotePeer *peer);
 
 /* With a socket */
@@ -305,39 +329,43 @@ bool usbremote_is_closed(const UsbRemotePeer *peer);
  *
  * Returns 0 or an error of socket(), connect() or the resolver (-ENOENT for
  * a name that is not known); -EINVAL for another address, -ENAMETOOLONG for
- * a PATH that no socket can have; -EISCONN.
+ * a PATH that no socket can have; -EISCONN for a peer that has, or had, a
+ * connection.
  */
 int usbremote_connect(UsbRemotePeer *peer, const char *address);
 
 /**
- * A listening socket for such an address; a socket file that nobody listens
- * on any more is replaced.  Returns it or an error.
+ * A listening socket for such an address, to be closed by the caller; a socket
+ * file that nobody listens on any more is replaced.
+ *
+ * Returns it; an error of socket(), bind(), listen() or the resolver; -EINVAL
+ * and -ENAMETOOLONG as usbremote_connect().
  */
 int usbremote_listen(const char *address);
 
 /**
  * Take the next connection of a listening socket, waiting for one.
  *
- * Returns 0 or an error of accept(); -EISCONN.
+ * Returns 0 or an error of accept(); -EISCONN as usbremote_connect().
  */
 int usbremote_accept(UsbRemotePeer *peer, int listening);
 
 /** The socket, for poll(); -1 when there is none. */
 int usbremote_fd(const UsbRemotePeer *peer);
 
-/** What to poll it for: POLLIN, or POLLIN | POLLOUT. */
+/** What to poll it for: POLLIN while it is open, POLLOUT if any is unsent. */
 short usbremote_events(const UsbRemotePeer *peer);
 
 /**
  * Read, make callbacks, write; never waits.  Returns 0, or -ENOTCONN when
- * the connection is over and its last bytes are sent.
+ * the connection is over and its last bytes are sent, or without one.
  */
 int usbremote_process(UsbRemotePeer *peer);
 
 /**
  * usbremote_process() until the end.  @stop, which may be NULL, ends it in
- * order once it is not 0: a signal handler may set it.  Returns 0, or an
- * error of poll().
+ * order once it is not 0: a signal handler may set it.  It still waits for
+ * QEMU to read what is unsent.  Returns 0, or an error of poll().
  */
 int usbremote_run(UsbRemotePeer *peer, const volatile int *stop);
 
