@@ -12,7 +12,8 @@
  *
  * Threads: none are made, and a peer must not be used by two at a time.
  * There are no globals.  Nothing is allocated for a transfer once as much
- * has been in flight as ever will be.
+ * has been in flight as ever will be; what is kept for that is about twice
+ * max_bytes at most.
  *
  * Return values: 0 or what is said, or a negative errno value:
  *   -EINVAL     an argument is out of its range, or does not fit the request

@@ -3,9 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  *
- * Records are made once, for as many requests as HELLO allows.  A record
- * keeps the memory that an OUT request needed, so that the next one does not
- * allocate; what is kept in all is bounded by request_release_memory().
+ * Records are made once, for as many requests as HELLO allows.
  */
 
 #include <assert.h>
@@ -56,17 +54,6 @@ void requests_free(UsbRemotePeer *p)
     free(p->requests);
 }
 
-/* Keep no more than twice what can be in flight. */
-static void request_release_memory(UsbRemotePeer *p, UsbRemoteRequest *r)
-{
-    if (p->held > 2 * (size_t)p->limits.max_bytes) {
-        p->held -= r->memory_size;
-        free(r->memory);
-        r->memory = NULL;
-        r->memory_size = 0;
-    }
-}
-
 static void request_unlink(UsbRemoteRequest *r)
 {
     UsbRemotePeer *p = r->peer;
@@ -87,7 +74,8 @@ static void request_recycle(UsbRemoteRequest *r)
 {
     UsbRemotePeer *p = r->peer;
 
-    request_release_memory(p, r);
+    memory_give(p, r->memory, r->memory_size);
+    r->memory = NULL;
     r->next = p->free;
     p->free = r;
 }
@@ -126,34 +114,27 @@ static bool within_limits(UsbRemotePeer *p, const UsbRemoteSubmit *m)
 static void request_take_message(UsbRemoteRequest *r, const uint8_t *data)
 {
     Buffer *in = &r->peer->in;
-    uint8_t *memory = r->memory;
-    size_t size = r->memory_size;
 
     r->data = in->bytes + (data - in->bytes);
     r->memory = in->bytes;
     r->memory_size = in->size;
-    r->peer->held += in->size - size;
-    in->bytes = memory;
-    in->size = size;
+    in->bytes = NULL;
+    in->size = 0;
 }
 
 static bool request_copy_data(UsbRemoteRequest *r, const uint8_t *data,
                               size_t size)
 {
-    if (size > r->memory_size) {
-        uint8_t *grown = (uint8_t *)realloc(r->memory, size);
-
-        if (!grown) {
-            return false;
-        }
-        r->peer->held += size - r->memory_size;
-        r->memory = grown;
-        r->memory_size = size;
+    r->data = NULL;
+    if (!size) {
+        return true;
+    }
+    r->memory = memory_take(r->peer, size, &r->memory_size);
+    if (!r->memory) {
+        return false;
     }
     r->data = r->memory;
-    if (size) {
-        memcpy(r->data, data, size);
-    }
+    memcpy(r->data, data, size);
     return true;
 }
 

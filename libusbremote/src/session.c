@@ -618,19 +618,24 @@ static void advance(UsbRemotePeer *p, size_t need)
 /* Room for @need bytes of a preamble or message; none is longer. */
 static bool reserve_unit(UsbRemotePeer *p, size_t need)
 {
-    uint8_t *grown;
+    size_t size;
+    uint8_t *more;
 
     if (need <= p->in.size) {
         return true;
     }
-    grown = (uint8_t *)realloc(p->in.bytes, need);
-    if (!grown) {
+    more = memory_take(p, need, &size);
+    if (!more) {
         session_violation(p, USB_REMOTE_ERROR_INTERNAL, 0, 0,
                           "no memory for a message");
         return false;
     }
-    p->in.bytes = grown;
-    p->in.size = need;
+    if (p->in.end) {
+        memcpy(more, p->in.bytes, p->in.end);
+    }
+    memory_give(p, p->in.bytes, p->in.size);
+    p->in.bytes = more;
+    p->in.size = size;
     return true;
 }
 

@@ -9,6 +9,7 @@
  *       |
  *   session.c      states, messages, bytes in and out
  *   request.c      requests and their answers
+ *   memory.c       for what arrives
  *       |
  *   remote-codec.h bytes <-> messages
  */
@@ -18,6 +19,10 @@
 
 #include "usbremote.h"
 #include "remote-codec.h"
+
+#define MEMORY_LISTS    15      /* of 64 bytes to USB_REMOTE_MAX_PAYLOAD */
+
+typedef struct Block Block;
 
 /* Of the connection and of what is plugged in over it. */
 typedef enum State {
@@ -45,7 +50,7 @@ struct UsbRemoteRequest {
     UsbRemoteHead head;         /* of the SUBMIT */
     UsbRemoteSubmit submit;
     uint8_t *data;              /* what an OUT brought, in: */
-    uint8_t *memory;            /* allocated, or NULL */
+    uint8_t *memory;            /* taken, or NULL */
     size_t memory_size;
     uint32_t consumed;
     bool pending;
@@ -75,7 +80,8 @@ struct UsbRemotePeer {
     uint32_t count;             /* pending, without control */
     uint32_t on_endpoint[32];   /* pending, by number and direction */
     uint32_t bytes;             /* of these, without control */
-    size_t held;                /* bytes allocated in requests' memory */
+    Block *spare[MEMORY_LISTS]; /* memory that nobody uses, by its size */
+    size_t held;                /* bytes of all memory, used or spare */
 
     int fd;
 };
@@ -89,6 +95,11 @@ int session_put(UsbRemotePeer *p, const UsbRemoteHead *head,
                 size_t tail_size);
 uint8_t *session_room(UsbRemotePeer *p, size_t *size);
 void session_received(UsbRemotePeer *p, size_t size);
+
+/* memory.c */
+uint8_t *memory_take(UsbRemotePeer *p, size_t need, size_t *size);
+void memory_give(UsbRemotePeer *p, uint8_t *bytes, size_t size);
+void memory_free(UsbRemotePeer *p);
 
 /* request.c */
 int requests_init(UsbRemotePeer *p);

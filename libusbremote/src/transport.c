@@ -339,6 +339,7 @@ void usbremote_free(UsbRemotePeer *peer)
         close(peer->fd);
     }
     requests_free(peer);
+    memory_free(peer);
     free(peer->in.bytes);
     free(peer->out.bytes);
     free(peer->name);

@@ -28,4 +28,7 @@ int check_done(void);
 /** Calls of malloc(), calloc() and realloc() since the program began. */
 size_t check_allocations(void);
 
+/** Bytes that are allocated now. */
+size_t check_bytes(void);
+
 #endif

@@ -33,7 +33,7 @@ SANITIZERS = {
 }
 # on the second base: the device is the same, and has been led through it
 SHORTER = {'USB_REMOTE_ROUNDS': '20000', 'USB_REMOTE_WALK_STEPS': '2000'}
-LIBRARY_TESTS = ('chaos', 'sessions', 'sockets')      # of libusbremote/tests
+LIBRARY_TESTS = ('allocations', 'chaos', 'sessions', 'sockets')
 COMPILERS = ('gcc', 'clang')
 GUESTS = 2          # machines with Linux that run side by side
 SLOWER = 4          # with sanitizers; so much more time is given
