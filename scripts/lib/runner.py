@@ -166,12 +166,12 @@ class SuiteRun:
 
 
 class SideBySide:
-    """Suites that run at the same time, as many as there are processors."""
+    """Suites that run at the same time, some on each processor."""
 
-    def __init__(self, processors):
-        self.processors = processors
+    def __init__(self, processors, each=1):
+        self.places = list(processors) * each
         self.free = queue.SimpleQueue()
-        for processor in processors:
+        for processor in self.places:
             self.free.put(processor)
         self.lock = threading.Lock()
         self.running = set()
@@ -182,7 +182,7 @@ class SideBySide:
             say(text)
 
     def supervised(self, suite, out):
-        """Run a suite on a processor of its own; None if all is over."""
+        """Run a suite on one processor; None if all is over."""
         processor = self.free.get()
         run = SuiteRun(suite, out, processor)
         try:
@@ -215,7 +215,7 @@ class SideBySide:
 
     def run(self, suites):
         totals = Totals()
-        with ThreadPoolExecutor(len(self.processors)) as pool:
+        with ThreadPoolExecutor(len(self.places)) as pool:
             jobs = [pool.submit(self.one, suite) for suite in suites]
             try:
                 for job in jobs:
@@ -231,7 +231,7 @@ def run_suites(suites, processors=None):
     totals = Totals()
     for beside, some in itertools.groupby(suites, lambda suite: suite.beside):
         if beside:
-            totals.add(SideBySide(processors).run(some))
+            totals.add(SideBySide(processors, beside).run(some))
         else:
             for suite in some:
                 totals.add(SuiteRun(suite).run())

@@ -36,6 +36,7 @@ SHORTER = {'USB_REMOTE_ROUNDS': '20000', 'USB_REMOTE_WALK_STEPS': '2000'}
 LIBRARY_TESTS = ('allocations', 'chaos', 'sessions', 'sockets')
 COMPILERS = ('gcc', 'clang')
 GUESTS = 2          # machines with Linux that run side by side
+QTESTS = 2          # on one processor: they wait for four fifths of the time
 SLOWER = 4          # with sanitizers; so much more time is given
 LEAKS = ROOT / 'tests/asan/leaks.supp'
 LEAK_FINDER = {
@@ -56,7 +57,7 @@ class Suite:
     seconds: int
     folder: Path = ROOT
     environment: dict = field(default_factory=dict)
-    beside: bool = False    # others may run at the same time
+    beside: int = 0         # so many of its kind may share a processor
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def qtests(label, base, flavour, tests, environment=None):
         program = tree / 'tests/qtest' / name.partition(':')[0]
         yield Suite(f'{label}/{name}', [str(program), '--tap', '-k',
                                         *arguments], seconds, tree, where,
-                    beside=True)
+                    beside=QTESTS if flavour == 'plain' else 1)
 
 
 def shards(paths):
@@ -171,7 +172,7 @@ def guest():
     for part in range(1, GUESTS + 1):
         yield Suite(f'guest/linux-{part}',
                     [str(ROOT / 'tests/guest/run'), '--tap', '--part',
-                     f'{part}/{GUESTS}'], 900, beside=True)
+                     f'{part}/{GUESTS}'], 900, beside=1)
 
 
 def series():

@@ -26,7 +26,7 @@ def read(text):
     return reader
 
 
-def suite_of(script, seconds=120, name='runner/self', beside=False):
+def suite_of(script, seconds=120, name='runner/self', beside=0):
     return suites.Suite(name, ['/bin/sh', '-c', script], seconds,
                         beside=beside)
 
@@ -133,7 +133,7 @@ class SideBySide(unittest.TestCase):
                          name='runner/second', **others))
 
     def test_two_that_may_run_together_do(self):
-        totals, _ = run_all(*self.pair(beside=True))
+        totals, _ = run_all(*self.pair(beside=1))
         self.assertEqual(totals, '2 passed, 0 failed, 0 skipped')
 
     def test_no_more_than_there_are_processors(self):
@@ -141,23 +141,30 @@ class SideBySide(unittest.TestCase):
                  f'n=$(ls {self.folder.name} | wc -l); '
                  f'rm {self.folder.name}/$$; '
                  '[ $n -le 2 ] && echo ok 1 - a || echo not ok 1 - $n')
-        totals, _ = run_all(*[suite_of(count, name=f'runner/{n}', beside=True)
+        totals, _ = run_all(*[suite_of(count, name=f'runner/{n}', beside=1)
                               for n in range(5)])
         self.assertEqual(totals, '5 passed, 0 failed, 0 skipped')
+
+    def test_those_that_wait_share_a_processor(self):
+        """Two on one, whose scripts each wait for the other."""
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            totals = runner.run_suites(self.pair(beside=2), PROCESSORS[:1])
+        self.assertEqual(str(totals), '2 passed, 0 failed, 0 skipped')
 
     def test_one_that_must_be_alone_is(self):
         alone = suite_of(f'echo 1..1; [ -e {self.first} ] && '
                          'echo not ok 1 - a || echo ok 1 - a')
         busy = suite_of(f'echo 1..1; : >{self.first}; sleep 0.3; '
                         f'rm {self.first}; echo ok 1 - b',
-                        name='runner/busy', beside=True)
+                        name='runner/busy', beside=1)
         totals, _ = run_all(busy, alone, busy, alone)
         self.assertEqual(totals, '4 passed, 0 failed, 0 skipped')
 
     def test_what_they_say_is_not_mixed(self):
         noisy = ('echo 1..2; for n in 1 2; do echo not ok $n - case; '
                  'echo "# why"; sleep 0.1; done')
-        _, said = run_all(*[suite_of(noisy, name=f'runner/{n}', beside=True)
+        _, said = run_all(*[suite_of(noisy, name=f'runner/{n}', beside=1)
                             for n in range(2)])
         for n in range(2):
             self.assertIn(f'  FAIL runner/{n}: case\n       why\n' * 2 +
@@ -166,7 +173,7 @@ class SideBySide(unittest.TestCase):
     def test_each_is_kept_on_one_processor(self):
         totals, _ = run_all(suite_of(
             'echo 1..1; sleep 0.2; [ $(nproc) = 1 ] && echo ok 1 - a || '
-            'echo not ok 1 - a', beside=True))
+            'echo not ok 1 - a', beside=1))
         self.assertEqual(totals, '1 passed, 0 failed, 0 skipped')
 
     def test_none_outlives_an_interrupted_run(self):
@@ -176,7 +183,7 @@ class SideBySide(unittest.TestCase):
             raise KeyboardInterrupt
 
         suite = suite_of(f'echo $$ >{self.second}; mv {self.second} '
-                         f'{self.first}; sleep 100', beside=True)
+                         f'{self.first}; sleep 100', beside=1)
         with unittest.mock.patch('concurrent.futures.Future.result',
                                  side_effect=interrupt):
             with self.assertRaises(KeyboardInterrupt):
