@@ -106,7 +106,7 @@ def bulk(duel, plan, direction, size, depth):
     yield cell(name, 'MiB/s', True, runs,
                lambda run: run['bytes'] / run['seconds'] / MIB)
     yield cell(name, 'CPU ms/MiB', False, runs,
-               lambda run: 1000 * MIB * run['cpu_seconds'] / run['bytes'])
+               lambda run: 1000 * MIB * run['cpu_seconds'] / run['moved'])
 
 
 def control(duel, plan):

@@ -42,7 +42,9 @@ def measures(lab):
     for way in ("in", "out"):
         bulk = json.loads(run(lab, f"bench --warm 3 {way} 16384 4 0.1"))
         if (bulk["errors"] or bulk["seconds"] < 0.1 or not bulk["transfers"]
-                or bulk["bytes"] != bulk["transfers"] * 16384):
+                or bulk["bytes"] != bulk["transfers"] * 16384
+                # before, and in flight with the last one that counts: 3
+                or bulk["moved"] != bulk["bytes"] + (3 + 3) * 16384):
             raise Failure(f"bench {way}: {bulk}")
         reports = json.loads(run(lab, f"interrupt-rate {way} 0.1"))
         if reports["errors"] or not reports["reports"]:

@@ -24,6 +24,7 @@ typedef struct Run {
     double limit;               /* seconds */
     double start, end;          /* of what counts */
     long count, errors;
+    long long moved;            /* bytes, those that do not count included */
     bool over;                  /* submit no more */
 } Run;
 
@@ -68,6 +69,7 @@ static void ended(struct libusb_transfer *transfer)
     Run *run = transfer->user_data;
 
     run->in_flight--;
+    run->moved += transfer->actual_length;
     if (!run->over) {
         count(run, transfer);
     }
@@ -76,16 +78,20 @@ static void ended(struct libusb_transfer *transfer)
     }
 }
 
+/*
+ * Those that are in flight when it is over end by themselves: what is
+ * cancelled would still be on its way when the next device is measured.
+ */
 static void wait_while_in_flight(Run *run)
 {
     bool cancelled = false;
 
     while (run->in_flight) {
         libusb_handle_events_completed(run->client->context, NULL);
-        for (int i = 0; run->over && !cancelled && i < run->depth; i++) {
+        for (int i = 0; run->errors && !cancelled && i < run->depth; i++) {
             libusb_cancel_transfer(run->transfers[i]);
         }
-        cancelled = run->over;
+        cancelled = run->errors;
     }
 }
 
@@ -125,8 +131,9 @@ int bench(Client *client, char **words)
     keep_in_flight(&run, in ? client->in : client->out,
                    LIBUSB_TRANSFER_TYPE_BULK, size);
     printf("{\"bytes\": %lld, \"seconds\": %.6f, \"transfers\": %ld, "
-           "\"errors\": %ld}\n", (long long)run.count * size,
-           run.end - run.start, run.count, run.errors);
+           "\"moved\": %lld, \"errors\": %ld}\n",
+           (long long)run.count * size, run.end - run.start, run.count,
+           run.moved, run.errors);
     return run.errors != 0;
 }
 

@@ -14,9 +14,10 @@
  *       Keep DEPTH bulk transfers of SIZE bytes in flight.  The first N (as
  *       many as DEPTH) are not counted; time begins as the last of them ends
  *       and is over with the first that ends SECONDS later.  Prints
- *         {"bytes": B, "seconds": S, "transfers": T, "errors": E}
- *       S is CLOCK_MONOTONIC's.  The first transfer that fails or is short
- *       is the last: E is 0 or 1.
+ *         {"bytes": B, "seconds": S, "transfers": T, "moved": M, "errors": E}
+ *       S is CLOCK_MONOTONIC's.  M is bytes, too, and has those that are not
+ *       counted: the first ones, and what was in flight in the end.  The
+ *       first transfer that fails or is short is the last: E is 0 or 1.
  *   control-latency COUNT
  *       Have the vendor request 0x5c read 8 bytes, COUNT times one after the
  *       other.  Prints, in microseconds, p99 by the nearest rank,
