@@ -10,7 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from guestlab import manual, tls
-from guestlab.example import name_in_guest
+from guestlab.example import driver_in_guest, name_in_guest
 from guestlab.places import TOP, Failure, Unavailable
 from guestlab.pointer import Pointer
 from guestlab.registry import case
@@ -101,10 +101,8 @@ def examples(lab):
         mark = lab.vm.kernel_log.mark()
         example = lab.example(name, *options)
         found = name_in_guest(lab, example, mark)
-        link = f"/sys/bus/usb/devices/{found}:*.0/driver"
-        driver = lab.vm.agent.run(
-            f"until readlink {link}; do usleep 10000; done")
-        if Path(driver).name != drivers.pop(name, None):
+        driver = driver_in_guest(lab, found)
+        if driver != drivers.pop(name, None):
             raise Failure(f"{name} is used by {driver}")
         example.stop()
         lab.vm.kernel_log.wait(UNPLUGGED, mark)

@@ -8,6 +8,7 @@ import json
 import re
 import signal
 import subprocess
+from pathlib import Path
 
 from guestlab.places import BUILD, EXAMPLES, PYTHON, Failure
 from guestlab.waiting import wait_until
@@ -168,6 +169,23 @@ def name_in_guest(lab, example, mark):
     """
     return example.during(lambda: lab.vm.kernel_log.wait(
         rf"usb (\S+): Manufacturer: {MANUFACTURER}$", mark)).group(1)
+
+
+def driver_in_guest(lab, found):
+    """
+    The driver of the first interface of the device that the guest calls
+    @found, when it is done with taking it.
+
+    The link to the driver is there before that.  Who unplugs the device
+    meanwhile leaves Linux waiting for answers, on xHCI 5 s for each: nothing
+    that is queued after an unplugging completes there.  Linux lets nobody
+    read bConfigurationValue until its drivers are done.
+    """
+    device = f"/sys/bus/usb/devices/{found}"
+    link = lab.vm.agent.run(
+        f"until readlink {device}:*.0/driver; do usleep 10000; done; "
+        f"cat {device}/bConfigurationValue > /dev/null")
+    return Path(link).name
 
 
 def node(lab, pattern):
