@@ -19,7 +19,8 @@ from guestlab.vm import Vm
 from guestlab.waiting import wait_until
 
 
-# The next case may not meet a device that the guest has still to take away.
+# The next case may not meet a device that the guest has still to take away,
+# nor find in the log that one has just gone.
 UNTIL_NO_DEVICE = (f"while grep -qsx '{MANUFACTURER}' "
                    "/sys/bus/usb/devices/*/manufacturer; "
                    "do usleep 10000; done")
@@ -141,6 +142,7 @@ class Lab:
         self._stack.close()
         if self.uses_warm:
             self.vm.agent.run(UNTIL_NO_DEVICE)
+            self.vm.kernel_log.sync()
             wait_until(lambda: open_files(self.vm) <= self._files, 10,
                        lambda: f"QEMU has {open_files(self.vm)} files open "
                        f"after the case, {self._files} before: not closed")
