@@ -499,7 +499,7 @@ static void remote_got_header(USBRemoteState *s)
     int code = usb_remote_check_header(&h, USB_REMOTE_FROM_PEER, &c->limits,
                                        &skip);
 
-    if (skip && c->state != REMOTE_OPEN) {
+    if (code == USB_REMOTE_ERROR_NONE && skip && c->state != REMOTE_OPEN) {
         code = USB_REMOTE_ERROR_UNEXPECTED;
     }
     if (code != USB_REMOTE_ERROR_NONE) {

@@ -193,10 +193,10 @@ static void malformed_hellos_are_refused(const void *opaque)
     rig_free(rig);
 }
 
-static void wrong_frame(Rig *rig, uint16_t type, uint32_t length,
-                        uint32_t code)
+static void wrong_frame(Rig *rig, uint16_t type, uint16_t flags,
+                        uint32_t length, uint32_t code)
 {
-    UsbRemoteHead h = { .type = type, .length = length };
+    UsbRemoteHead h = { .type = type, .flags = flags, .length = length };
     UsbRemoteHello hello = peer_hello();
 
     if (type == USB_REMOTE_MSG_ATTACH) {
@@ -213,13 +213,19 @@ static void hello_frames_are_judged(const void *opaque)
 {
     Rig *rig = rig_new(opaque, NULL);
 
-    wrong_frame(rig, USB_REMOTE_MSG_HELLO, sizeof(UsbRemoteHello) - 1,
+    wrong_frame(rig, USB_REMOTE_MSG_HELLO, 0, sizeof(UsbRemoteHello) - 1,
                 USB_REMOTE_ERROR_MALFORMED);
-    wrong_frame(rig, USB_REMOTE_MSG_HELLO, 0, USB_REMOTE_ERROR_MALFORMED);
-    wrong_frame(rig, USB_REMOTE_MSG_HELLO, 0xffffffff,
+    wrong_frame(rig, USB_REMOTE_MSG_HELLO, 0, 0, USB_REMOTE_ERROR_MALFORMED);
+    wrong_frame(rig, USB_REMOTE_MSG_HELLO, 0, 0xffffffff,
                 USB_REMOTE_ERROR_LIMIT);
-    wrong_frame(rig, USB_REMOTE_MSG_ATTACH, sizeof(UsbRemoteAttach),
+    wrong_frame(rig, USB_REMOTE_MSG_ATTACH, 0, sizeof(UsbRemoteAttach),
                 USB_REMOTE_ERROR_UNEXPECTED);
+    wrong_frame(rig, USB_REMOTE_RANGE_PRIVATE_FIRST, 0, 0,
+                USB_REMOTE_ERROR_UNKNOWN_TYPE);
+    wrong_frame(rig, USB_REMOTE_RANGE_PRIVATE_FIRST, USB_REMOTE_FLAG_OPTIONAL,
+                USB_REMOTE_MAX_PAYLOAD + 1, USB_REMOTE_ERROR_LIMIT);
+    wrong_frame(rig, USB_REMOTE_RANGE_PRIVATE_FIRST, USB_REMOTE_FLAG_OPTIONAL,
+                0, USB_REMOTE_ERROR_UNEXPECTED);
     rig->quiet = true;
     rig_free(rig);
 }
