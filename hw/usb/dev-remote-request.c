@@ -127,8 +127,9 @@ static void remote_request_add(USBRemoteState *s, RemoteEndpoint *ep,
 
 /*
  * How many bytes a new request of @ep may have, or -1 if there can be none
- * now.  Half of the credit is only for endpoints that have no request yet: a
- * guest that leaves reads waiting on one endpoint must not stop the others.
+ * now.  Half of the credit is only for endpoints that have no request yet, a
+ * packet at least for each: a guest that leaves reads waiting on one endpoint,
+ * or what came for them, must not stop the others.
  * Control is not asked for here.  It needs no credit, so that a device whose
  * endpoints are all parked can still be talked to; it never has more than one
  * request.
@@ -140,8 +141,9 @@ static int64_t remote_budget(USBRemoteState *s, RemoteEndpoint *ep)
     int64_t left = MAX(half - (int64_t)s->bytes, 0);
 
     if (ep->n_sent == 0 && s->n_in_flight < l->max_requests) {
-        return MAX(left, MIN(half / REMOTE_ENDPOINTS,
-                             l->max_bytes - (int64_t)s->bytes));
+        int64_t share = MAX(half / REMOTE_ENDPOINTS, ep->max_packet);
+
+        return MAX(left, MIN(share, l->max_bytes - (int64_t)s->bytes));
     }
     if (ep->n_sent < l->max_per_endpoint &&
         s->n_in_flight < l->max_requests / 2) {

@@ -436,6 +436,27 @@ static void pieces_are_read_once(const void *opaque)
     rig_free(rig);
 }
 
+/* Nor does data that nobody reads stop the other endpoints. */
+static void kept_data_leaves_room_for_a_packet(const void *opaque)
+{
+    static const Window w = { 8192, 16, 16, 8192 };
+    static const uint8_t data[4096];
+    Rig *rig = rig_window(opaque, &w);
+    UsbHcTransfer *x = usbhc_submit(rig->bulk_in, NULL, sizeof(data));
+    PeerMessage *m = rig_submit(rig, PEER_BULK_IN);
+
+    rig->peer->auto_cancel = false;
+    usbhc_transfer_free(x);
+    peer_answer_ok(rig->peer, m, data, sizeof(data));
+    rig_run(rig, 200);
+    x = usbhc_submit(rig->bulk_out, data, rig->bulk_out->mps);
+    rig_expect_out(rig, PEER_BULK_OUT, data, rig->bulk_out->mps);
+    g_assert_cmpint(usbhc_wait(x), ==, USBHC_OK);
+    usbhc_transfer_free(x);
+    peer_drop(rig->peer, USB_REMOTE_MSG_CANCEL);
+    rig_free(rig);
+}
+
 /* bInterval 16 is 4.096 s from high speed on. */
 static void nak_waits_for_a_slow_interval(const void *opaque)
 {
@@ -535,6 +556,10 @@ void usb_remote_credit_add(void)
             failed_chardev_change_spares_the_next_peer);
     rig_add(&usbhc_xhci, "pieces-are-sent-once", pieces_are_sent_once);
     rig_add(&usbhc_ehci, "pieces-are-sent-once", pieces_are_sent_once);
+    rig_add(&usbhc_xhci, "kept-data-leaves-room-for-a-packet",
+            kept_data_leaves_room_for_a_packet);
+    rig_add(&usbhc_ehci, "kept-data-leaves-room-for-a-packet",
+            kept_data_leaves_room_for_a_packet);
     rig_add(&usbhc_xhci, "pieces-are-read-once", pieces_are_read_once);
     rig_add(&usbhc_ehci, "pieces-are-read-once", pieces_are_read_once);
     rig_add(&usbhc_xhci, "nak-waits-for-a-slow-interval",
