@@ -4,7 +4,7 @@
 from guestlab.places import Failure
 
 # linux/input-event-codes.h
-EV_SYN, EV_KEY, EV_ABS, EV_LED = 0, 1, 3, 17
+EV_SYN, EV_KEY, EV_ABS, EV_LED, EV_REP = 0, 1, 3, 17, 20
 SYN_REPORT = 0
 ABS_X, ABS_Y, ABS_Z, ABS_RZ = 0, 1, 2, 5
 BTN_LEFT, BTN_RIGHT, BTN_MIDDLE, BTN_GAMEPAD = 0x110, 0x111, 0x112, 0x130
