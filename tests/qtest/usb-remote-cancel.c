@@ -105,13 +105,9 @@ static void cancelled_control_is_told_at_once(const void *opaque)
 static void late_in_goes_to_the_next(const void *opaque)
 {
     Rig *rig = rig_new_patient(opaque);
-    UsbHcTransfer *xfer = usbhc_submit(rig->bulk_in, NULL, 64);
-    PeerMessage *m = rig_submit(rig, PEER_BULK_IN);
+    UsbHcTransfer *xfer;
 
-    rig->peer->auto_cancel = false;
-    usbhc_cancel(xfer);
-    usbhc_transfer_free(xfer);
-    peer_answer_ok(rig->peer, m, "late", 4);
+    rig_late_in(rig, 64, "late", 4);
     rig_run(rig, 20);
     xfer = usbhc_submit(rig->bulk_in, NULL, 64);
     g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_SHORT);
@@ -125,13 +121,9 @@ static void late_in_goes_to_the_next(const void *opaque)
 static void late_in_is_kept_after_the_grace(const void *opaque)
 {
     Rig *rig = rig_new_patient(opaque);
-    UsbHcTransfer *xfer = usbhc_submit(rig->bulk_in, NULL, 64);
-    PeerMessage *m = rig_submit(rig, PEER_BULK_IN);
+    UsbHcTransfer *xfer;
 
-    rig->peer->auto_cancel = false;
-    usbhc_cancel(xfer);
-    usbhc_transfer_free(xfer);
-    peer_answer_ok(rig->peer, m, "late", 4);
+    rig_late_in(rig, 64, "late", 4);
     rig_run(rig, 500);
     xfer = usbhc_submit(rig->bulk_in, NULL, 64);
     g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_SHORT);
@@ -144,13 +136,9 @@ static void late_in_is_kept_after_the_grace(const void *opaque)
 static void late_short_packet_ends_the_next(const void *opaque)
 {
     Rig *rig = rig_new_patient(opaque);
-    UsbHcTransfer *xfer = usbhc_submit(rig->bulk_in, NULL, 13);
-    PeerMessage *m = rig_submit(rig, PEER_BULK_IN);
+    UsbHcTransfer *xfer;
 
-    rig->peer->auto_cancel = false;
-    usbhc_cancel(xfer);
-    usbhc_transfer_free(xfer);
-    peer_answer_ok(rig->peer, m, "thirteenbytes", 13);
+    rig_late_in(rig, 13, "thirteenbytes", 13);
     rig_run(rig, 20);
     xfer = usbhc_submit(rig->bulk_in, NULL, 64);
     g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_SHORT);
@@ -162,13 +150,9 @@ static void late_short_packet_ends_the_next(const void *opaque)
 static void late_packet_too_large_is_babble(const void *opaque)
 {
     Rig *rig = rig_new_patient(opaque);
-    UsbHcTransfer *xfer = usbhc_submit(rig->bulk_in, NULL, 13);
-    PeerMessage *m = rig_submit(rig, PEER_BULK_IN);
+    UsbHcTransfer *xfer;
 
-    rig->peer->auto_cancel = false;
-    usbhc_cancel(xfer);
-    usbhc_transfer_free(xfer);
-    peer_answer_ok(rig->peer, m, "thirteenbytes", 13);
+    rig_late_in(rig, 13, "thirteenbytes", 13);
     rig_run(rig, 20);
     xfer = usbhc_submit(rig->bulk_in, NULL, 8);
     g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_BABBLE);
@@ -179,13 +163,9 @@ static void late_packet_too_large_is_babble(const void *opaque)
 static void late_in_is_dropped_by_clear_halt(const void *opaque)
 {
     Rig *rig = rig_new_patient(opaque);
-    UsbHcTransfer *xfer = usbhc_submit(rig->bulk_in, NULL, 64);
-    PeerMessage *m = rig_submit(rig, PEER_BULK_IN);
+    UsbHcTransfer *xfer;
 
-    rig->peer->auto_cancel = false;
-    usbhc_cancel(xfer);
-    usbhc_transfer_free(xfer);
-    peer_answer_ok(rig->peer, m, "late", 4);
+    rig_late_in(rig, 64, "late", 4);
     rig_run(rig, 5);
     usbhc_control(rig->dev, 2, 1, 0, PEER_BULK_IN, NULL, 0, NULL);
     xfer = usbhc_submit(rig->bulk_in, NULL, 64);

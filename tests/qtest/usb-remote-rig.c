@@ -459,6 +459,17 @@ void rig_expect_out(Rig *rig, uint8_t endpoint, const void *data,
     peer_answer_ok(rig->peer, m, NULL, size);
 }
 
+void rig_late_in(Rig *rig, uint32_t asked, const void *data, uint32_t size)
+{
+    UsbHcTransfer *xfer = usbhc_submit(rig->bulk_in, NULL, asked);
+    PeerMessage *m = rig_submit(rig, PEER_BULK_IN);
+
+    rig->peer->auto_cancel = false;
+    usbhc_cancel(xfer);
+    usbhc_transfer_free(xfer);
+    peer_answer_ok(rig->peer, m, data, size);
+}
+
 void rig_submits(Rig *rig, PeerMessage **m, unsigned n, uint8_t endpoint)
 {
     unsigned i;

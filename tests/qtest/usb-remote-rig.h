@@ -90,6 +90,11 @@ void rig_expect_out(Rig *rig, uint8_t endpoint, const void *data,
                     uint32_t size);
 /* And the next @n of them, which have all arrived before one is answered */
 void rig_submits(Rig *rig, PeerMessage **m, unsigned n, uint8_t endpoint);
+/*
+ * A bulk IN of @asked bytes that the guest has given up is answered OK with
+ * these; the peer answers no CANCEL from now on.
+ */
+void rig_late_in(Rig *rig, uint32_t asked, const void *data, uint32_t size);
 void rig_remove_dir(const char *path);
 /* QTEST_SEED, or always the same without it: make check is no lottery. */
 uint32_t rig_seed(void);
