@@ -78,20 +78,6 @@ def killed(lab):
         f"mount -t ext4 {disk} /mnt && cmp /tmp/data /mnt/old", timeout=60)
 
 
-def ext4(lab, bus, size, used):
-    """The image's bytes are the same on both sides, before and after."""
-    image = new_image(lab, size)
-    disk, _ = plug(lab, bus, image)
-    if in_guest(lab, disk) != sha256(image):
-        raise Failure("the guest does not read what is in the image")
-    sums = lab.vm.agent.run(FILL.format(disk=disk, size=used), timeout=100)
-    written, read = sums.split("\n")
-    if read != written:
-        raise Failure(f"the file was not what had been written:\n{sums}")
-    if in_guest(lab, disk) != sha256(image):
-        raise Failure("what the guest wrote is not what is in the image")
-
-
 def ext4(lab, bus, language, size, used):
     """The image's bytes are the same on both sides, before and after."""
     image = new_image(lab, size)
