@@ -308,6 +308,7 @@ static UsbRemoteCallbacks callbacks(void)
 {
     UsbRemoteCallbacks call;
 
+    memset(&call, 0, sizeof(call));
     call.size = sizeof(call);
     call.greeted = greeted;
     call.opened = opened;

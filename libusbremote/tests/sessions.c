@@ -440,7 +440,7 @@ static void an_unplugging_from_a_callback(size_t step)
     rig_free(rig);
 }
 
-static void bye_when_dropped(Rig *rig, UsbRemoteRequest *request)
+static void end_it(Rig *rig, UsbRemoteRequest *request)
 {
     (void)request;
     usbremote_bye(rig->peer, "enough");
@@ -451,7 +451,7 @@ static void the_end_while_requests_are_dropped(size_t step)
 {
     Rig *rig = rig_plugged(step, NULL);
 
-    rig->dropped = bye_when_dropped;
+    rig->dropped = end_it;
     rig_in(rig, 0x81, 64);
     rig_in(rig, 0x81, 64);
     qemu_end_reset(rig->qemu, USB_REMOTE_SPEED_HIGH);
@@ -459,7 +459,7 @@ static void the_end_while_requests_are_dropped(size_t step)
     TOLD(rig, "submit 1; submit 2; dropped 1; dropped 2; closed 0");
     rig_free(rig);
     rig = rig_plugged(step, NULL);
-    rig->dropped = bye_when_dropped;
+    rig->dropped = end_it;
     rig_in(rig, 0x81, 64);
     qemu_end_attached(rig->qemu, OK, USB_REMOTE_SPEED_HIGH, "");
     rig_talk(rig);
@@ -531,17 +531,11 @@ static void a_result_after_all(size_t step)
     rig_free(rig);
 }
 
-static void bye_when_cancelled(Rig *rig, UsbRemoteRequest *request)
-{
-    (void)request;
-    usbremote_bye(rig->peer, "enough");
-}
-
 static void a_cancelled_request_is_not_dropped_as_well(size_t step)
 {
     Rig *rig = rig_plugged(step, NULL);
 
-    rig->cancelled = bye_when_cancelled;
+    rig->cancelled = end_it;
     rig_in(rig, 0x81, 64);
     rig_in(rig, 0x81, 64);
     qemu_end_cancel(rig->qemu, 1);
