@@ -44,10 +44,24 @@ class Mutant:
             if path.is_relative_to(FOLDER) else path.name
 
 
+def case_name(path):
+    """What a case is called here: its path without the architecture."""
+    return path.removeprefix(ARCH)
+
+
+def head(path):
+    """What stands above the changes of a patch."""
+    text, changes, _ = path.read_text(errors='replace').partition('\n--- ')
+    if not changes:
+        raise Failure(f'{shown(path)}: not a patch: no line begins with '
+                      '"--- "')
+    return text
+
+
 def read(path):
     """Read the head of a patch: the fault, Killed-by and Survives lines."""
     fault, fields = [], {'Killed-by': [], 'Survives': []}
-    for line in path.read_text().split('\n--- ')[0].splitlines():
+    for line in head(path).splitlines():
         key, _, value = line.partition(': ')
         if key in fields:
             fields[key].append(value.strip())
@@ -57,7 +71,7 @@ def read(path):
     if not text:
         raise Failure(f'{shown(path)}: its head does not say what the fault '
                       'is')
-    return Mutant(path, text, tuple(fields['Killed-by']),
+    return Mutant(path, text, tuple(map(case_name, fields['Killed-by'])),
                   ' '.join(fields['Survives']) or None)
 
 
@@ -128,7 +142,7 @@ class Program:
 
     def __init__(self, base, flavour):
         self.base, self.flavour = base, flavour
-        self.names = [path[len(ARCH):] for path in
+        self.names = [case_name(path) for path in
                       suites.case_paths(self.suite('list', ()))]
 
     def suite(self, label, arguments, **environment):
@@ -169,7 +183,7 @@ class Search(runner.SideBySide):
         with self.lock:
             found = run.totals.failed and not self.over
             if found:
-                name = suite.command[-1][len(ARCH):]
+                name = case_name(suite.command[-1])
                 self.found, self.over = (name, how(run)), True
         if found:
             self.end()

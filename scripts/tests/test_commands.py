@@ -87,6 +87,10 @@ class Commands(unittest.TestCase):
         said = self.refused('check', 'nothing')
         self.assertIn('no group of tests "nothing"', said)
 
+    def test_a_mutant_that_is_not_a_patch(self):
+        said = self.refused('check-mutants', __file__)
+        self.assertIn(f'{common.shown(__file__)}: not a patch', said)
+
 
 if __name__ == '__main__':
     unittest.main()

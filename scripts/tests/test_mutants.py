@@ -145,6 +145,15 @@ class Judging(BenchTest):
             .replace('+1,2', '+1,3') + '+fault in first\n'
         self.assertEqual(self.check(text)[0], '/t/second')
 
+    def test_a_named_case_may_have_the_architecture_before_it(self):
+        mutant = mutants.read(self.patch(self.head(
+            'Killed-by: /x86_64/t/second', 'fault in second')))
+        self.assertEqual(mutant.killed_by, ('/t/second',))
+
+    def test_a_file_that_is_not_a_patch(self):
+        with self.assertRaisesRegex(Failure, '^[^\n]*one.patch: not a patch'):
+            mutants.read(self.patch('A text.\nIt has lines.\n'))
+
     def test_a_case_that_hangs_fails(self):
         with mock.patch.object(mutants, 'CASE_SECONDS', 0.5), \
                 self.bench() as there:
