@@ -92,5 +92,41 @@ class Commands(unittest.TestCase):
         self.assertIn(f'{common.shown(__file__)}: not a patch', said)
 
 
+class CommandLines(unittest.TestCase):
+    """Of every script."""
+
+    NAMES = sorted(path.name for path in SCRIPTS.iterdir() if path.is_file())
+
+    def use(self, name, *arguments):
+        """Run a script; its status, and what it printed to each output."""
+        run = subprocess.run(
+            [SCRIPTS / name, *arguments], text=True, check=False,
+            stdin=subprocess.DEVNULL, capture_output=True)
+        return run.returncode, run.stdout, run.stderr
+
+    def test_help_says_how_it_is_used(self):
+        for name in self.NAMES:
+            with self.subTest(name):
+                status, said, errors = self.use(name, '--help')
+                self.assertEqual((status, errors), (0, ''))
+                self.assertRegex(said, f'(?m)^usage: .*{name}')
+
+    def test_an_option_that_does_not_exist(self):
+        for name in self.NAMES:
+            with self.subTest(name):
+                status, said, errors = self.use(name, '--nonsense')
+                self.assertEqual((status, said), (2, ''))
+                self.assertRegex(errors.splitlines()[-1],
+                                 f'{name}: .*(--nonsense|required)')
+
+    def test_arguments_that_are_missing(self):
+        for name, *arguments in (('c-test',), ('library-test', 'gcc'),
+                                 ('unittest-tap',)):
+            with self.subTest(name):
+                status, _, errors = self.use(name, *arguments)
+                self.assertEqual(status, 2)
+                self.assertRegex(errors, rf'{name}: .*arguments.*\n\Z')
+
+
 if __name__ == '__main__':
     unittest.main()
