@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The fuzzers: how each is built, run and repeated."""
 
+import itertools
 import os
 import re
 import shlex
@@ -55,11 +56,6 @@ class Fuzzer:
     @property
     def folder(self):
         return FOLDER / self.name
-
-    def newest_input(self):
-        """What was being used when it ended, or None."""
-        return max(self.folder.glob('input*'), default=None,
-                   key=lambda path: path.stat().st_mtime)
 
     def command(self, seconds, seed):
         """The command that runs it; everything that it needs is built."""
@@ -181,8 +177,12 @@ class Run:
         self.fuzzer, self.seconds, self.seed = fuzzer, seconds, seed
         self.counts = {}        # executions, of each controller
         self.took = 0.0
-        self.log = fuzzer.folder / 'log'
+        self.folder = fuzzer.folder     # of its log and inputs
         self.command = None
+
+    @property
+    def log(self):
+        return self.folder / 'log'
 
     @property
     def executions(self):
@@ -222,8 +222,8 @@ class Run:
 
     def run(self):
         """Returns what it found, in words, or None."""
-        shutil.rmtree(self.fuzzer.folder, ignore_errors=True)
-        (self.fuzzer.folder / 'tmp').mkdir(parents=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        (self.folder / 'tmp').mkdir(parents=True)
         self.command = self.fuzzer.command(self.seconds, self.seed)
         with self.log.open('wb') as output, \
                 self.log.open(errors='replace') as file:
@@ -237,8 +237,25 @@ class Run:
         return None if process.returncode == 0 else \
             f'ended with status {process.returncode}'
 
+    def keep(self):
+        """Put aside log, inputs and what to do with them: the next run
+        empties the folder."""
+        kept = next(path for path in (
+            FOLDER / 'found' / f'{self.fuzzer.name}-{number}'
+            for number in itertools.count(1)) if not path.exists())
+        kept.mkdir(parents=True)
+        for path in (self.log, *self.inputs()):
+            path.rename(kept / path.name)
+        self.folder = kept
+        (kept / 'again').write_text(f'{self.repeat()}\n')
+
+    def inputs(self):
+        """Files with what was used, what was used last at the end."""
+        return sorted(self.folder.glob('input*'),
+                      key=lambda path: path.stat().st_mtime)
+
     def repeat(self):
         """The command that shows again what was found."""
-        path = self.fuzzer.newest_input()
+        *_, path = None, *self.inputs()
         return self.fuzzer.repeat(self.command, path) if path \
             else self.command

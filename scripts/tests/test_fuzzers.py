@@ -71,6 +71,17 @@ class Running(unittest.TestCase):
         path = fuzzers.FOLDER / 'shell/input-1'
         self.assertEqual(str(run.repeat()), f'again {path}')
 
+    def test_what_was_found_is_kept_when_it_runs_again(self):
+        for text in ('old', 'new'):
+            run, _ = self.run_shell(f'echo {text} > $2/input-1; exit 1')
+            run.keep()
+        for number, text in enumerate(('old', 'new'), 1):
+            kept = fuzzers.FOLDER / f'found/shell-{number}'
+            self.assertEqual((kept / 'input-1').read_text(), f'{text}\n')
+            self.assertTrue((kept / 'log').exists())
+            self.assertEqual((kept / 'again').read_text(),
+                             f'again {kept}/input-1\n')
+
     def test_a_failure_without_an_input_is_repeated_as_a_whole(self):
         run, _ = self.run_shell('exit 1')
         self.assertIs(run.repeat(), run.command)
