@@ -3,7 +3,8 @@
 
 import json
 import subprocess
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 
 from common import ROOT, Failure, say, shown
 
@@ -20,14 +21,15 @@ class Line:
     function: str
     text: str
     count: int
+    which: str = ''     # of the equal ones in its function
 
     @property
     def key(self):
         """What names the line when others come before it."""
-        return f'{self.function}: {self.text}'
+        return f'{self.function}: {self.text}{self.which}'
 
     def __str__(self):
-        return f'{self.path}:{self.number}: {self.text}'
+        return f'{self.path}:{self.number}: {self.text}{self.which}'
 
 
 def reset(tree):
@@ -62,9 +64,20 @@ def lines(source, tree):
                 counts[key] = (max(count, line['count']),
                                function or line.get('function_name', ''))
     texts = {path: path.read_text().splitlines() for path in wanted.values()}
-    return [Line(str(path.relative_to(source)), number, function,
-                 texts[path][number - 1].strip(), count)
-            for (path, number), (count, function) in sorted(counts.items())]
+    return list(tell_apart([
+        Line(str(path.relative_to(source)), number, function,
+             texts[path][number - 1].strip(), count)
+        for (path, number), (count, function) in sorted(counts.items())]))
+
+
+def tell_apart(some):
+    """These lines; those that are equal in their function with " (1 of 2)"."""
+    equal, seen = Counter(line.key for line in some), Counter()
+    for line in some:
+        key = line.key
+        seen[key] += 1
+        yield line if equal[key] == 1 else \
+            replace(line, which=f' ({seen[key]} of {equal[key]})')
 
 
 def percent(some):
@@ -84,7 +97,7 @@ def table(all_lines):
 
 
 def explanations(path=EXPLAINED):
-    """Reason of each line, "function: text", that no test can reach."""
+    """Reason of each line (its key) that no test can reach."""
     reason, reasons, heading = '', {}, False
     for line in path.read_text().splitlines():
         if line.startswith('#') or not line.strip():
