@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import bases
-from common import ROOT
+from common import ROOT, Failure
 
 PYTHON = '/usr/bin/python3'
 OTHER_BASE = '10.2'        # the second base that is built and tested
@@ -131,6 +131,15 @@ def case_paths(suite):
     return [line for line in run.stdout.splitlines() if line.startswith('/')]
 
 
+def matching(paths, words):
+    """The cases with one of these words in their paths."""
+    for word in words:
+        if not any(word in path for path in paths):
+            raise Failure(f'no case of {OWN_TEST[0]} has "{word}" in its '
+                          'path')
+    return [path for path in paths if any(word in path for word in words)]
+
+
 def own_tests(base, flavour, environment=None):
     """Our qtest program in parts, or all of it if its cases are unknown."""
     name, arguments, seconds = OWN_TEST
@@ -148,6 +157,7 @@ def qtest():
     base = bases.chosen()
     yield from qtests('qtest', base, 'plain',
                       (*own_tests(base, 'plain'), *QEMU_TESTS))
+    yield Suite('qtest/by-name', script('qtest', 'death-in-a-payload'), 120)
 
 
 def asan():

@@ -11,6 +11,7 @@ import unittest.mock
 
 import trees        # pylint: disable=unused-import
 
+import common
 import runner
 import suites
 import tap
@@ -215,6 +216,14 @@ class Shards(unittest.TestCase):
         self.assertEqual(list(parts), ['xhci', 'uhci', 'new'])
         self.assertEqual(parts['uhci'], ['/x86_64/other/uhci',
                                          '/x86_64/usb-remote/uhci'])
+
+    def test_cases_by_a_part_of_their_paths(self):
+        self.assertEqual(suites.matching(self.PATHS, ['new', '/two']),
+                         [self.PATHS[1], self.PATHS[4]])
+
+    def test_a_name_that_no_case_has(self):
+        with self.assertRaisesRegex(common.Failure, '"three"'):
+            suites.matching(self.PATHS, ['one', 'three'])
 
 
 if __name__ == '__main__':
