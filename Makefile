@@ -5,9 +5,9 @@
 # QEMU_SRC=DIR: a QEMU tree of your own; BASE=10.2: see overlay/base.lock
 export QEMU_SRC BASE
 
-.PHONY: help qemu demo check check-unit check-qtest check-guest asan coverage \
-        fuzz fuzz-selftest check-mutants check-traps check-usbtest bench \
-        series run clean
+.PHONY: help qemu demo check check-unit check-qtest check-guest check-series \
+        asan coverage fuzz fuzz-selftest check-mutants check-traps \
+        check-usbtest bench series run clean
 .NOTPARALLEL:
 
 help: ## this list
@@ -21,7 +21,7 @@ qemu: ## fetch and build QEMU with the device: build/bin/qemu-system-x86_64
 demo: qemu ## a Python mouse plugged into a running Linux guest
 	@scripts/demo
 
-check: ## all tests; the last line is "N passed, N failed, N skipped"
+check: ## tests for each change; ends with "N passed, N failed, N skipped"
 	@scripts/check
 
 check-unit: ## unit tests: Python package, C headers and codec, overlay
@@ -32,6 +32,9 @@ check-qtest: ## the device under qtest, and QEMU's own USB tests
 
 check-guest: ## the examples in a real Linux guest
 	@scripts/check guest
+
+check-series: ## the patches of "make series", also on the other QEMU version
+	@scripts/check series
 
 asan: ## the qtests on a build with address and undefined sanitizers
 	@scripts/check asan
@@ -48,7 +51,7 @@ fuzz-selftest: ## do the fuzzers find faults that were put there?
 check-mutants: ## faults in the device, one at a time: a test finds each
 	@scripts/check-mutants
 
-check-traps: ## our patches to QEMU's code: without each, its test fails
+check-traps: ## our patches to QEMU's code: the case of each fails without it
 	@scripts/check-traps
 
 check-usbtest: qemu ## Linux's usbtest on every host controller: a table
