@@ -280,8 +280,8 @@ void remote_violation(USBRemoteState *s, int code, uint16_t type, uint64_t id,
 static void remote_conn_stranger(USBRemoteState *s)
 {
     RemoteConn *c = &s->conn;
-    g_autofree char *shown = remote_printable(c->in, MIN(c->in_have,
-                                                         REMOTE_SHOWN));
+    g_autofree char *shown = remote_printable(c->in->bytes,
+                                              MIN(c->in_have, REMOTE_SHOWN));
     g_autofree char *reply = g_strdup_printf(
         "usb-remote: this is the USB device '%s' of a QEMU machine, which "
         "speaks the usb-remote protocol %d.%d; what arrived is something "
@@ -308,7 +308,7 @@ static void remote_conn_timeout(void *opaque)
 static void remote_got_preamble(USBRemoteState *s)
 {
     RemoteConn *c = &s->conn;
-    const UsbRemotePreamble *p = (const UsbRemotePreamble *)c->in;
+    const UsbRemotePreamble *p = (const UsbRemotePreamble *)c->in->bytes;
 
     c->in_have = 0;
     c->state = REMOTE_HELLO;
@@ -474,27 +474,43 @@ static const char *remote_header_complaint(int code)
 static bool remote_conn_grow(USBRemoteState *s, size_t need)
 {
     RemoteConn *c = &s->conn;
-    uint8_t *in;
+    RemoteBuffer *in = remote_spare_grow(s, c->in, c->in_have, need);
 
-    if (need <= c->in_size) {
-        return true;
-    }
-    in = g_try_realloc(c->in, need);
     if (!in) {
         remote_violation(s, USB_REMOTE_ERROR_INTERNAL, 0, 0,
                          "no memory for a message of %zu bytes", need);
         return false;
     }
     c->in = in;
-    c->in_size = need;
     return true;
+}
+
+/*
+ * Let @r have the buffer that its answer with header @h arrived in, if that
+ * is a long one; a short one is copied in no time.  Returns whether it has.
+ */
+bool remote_conn_hand_over(USBRemoteState *s, RemoteRequest *r,
+                           const UsbRemoteHead *h)
+{
+    RemoteConn *c = &s->conn;
+    RemoteBuffer *next;
+
+    if (h->length < REMOTE_READ_SIZE || !remote_spare_may_be_larger(s)) {
+        return false;
+    }
+    next = remote_spare_buffer(s, sizeof(UsbRemoteHeader));
+    if (next) {
+        r->buffer = c->in;
+        c->in = next;
+    }
+    return next != NULL;
 }
 
 /* A header has arrived: is what follows welcome, and is there room? */
 static void remote_got_header(USBRemoteState *s)
 {
     RemoteConn *c = &s->conn;
-    UsbRemoteHead h = usb_remote_get_header(c->in);
+    UsbRemoteHead h = usb_remote_get_header(c->in->bytes);
     bool skip;
     int code = usb_remote_check_header(&h, USB_REMOTE_FROM_PEER, &c->limits,
                                        &skip);
@@ -523,7 +539,7 @@ static size_t remote_conn_need(RemoteConn *c)
     if (c->in_have < sizeof(UsbRemoteHeader)) {
         return sizeof(UsbRemoteHeader);
     }
-    return sizeof(UsbRemoteHeader) + usb_remote_get_header(c->in).length;
+    return sizeof(UsbRemoteHeader) + usb_remote_get_header(c->in->bytes).length;
 }
 
 static void remote_conn_advance(USBRemoteState *s, size_t need)
@@ -531,7 +547,7 @@ static void remote_conn_advance(USBRemoteState *s, size_t need)
     RemoteConn *c = &s->conn;
 
     if (c->state == REMOTE_PREAMBLE) {
-        if (!usb_remote_magic_ok(c->in, c->in_have)) {
+        if (!usb_remote_magic_ok(c->in->bytes, c->in_have)) {
             remote_conn_stranger(s);
         } else if (c->in_have == need) {
             remote_got_preamble(s);
@@ -539,10 +555,10 @@ static void remote_conn_advance(USBRemoteState *s, size_t need)
     } else if (c->in_have == sizeof(UsbRemoteHeader)) {
         remote_got_header(s);
     } else if (c->in_have == need) {
-        UsbRemoteHead h = usb_remote_get_header(c->in);
+        UsbRemoteHead h = usb_remote_get_header(c->in->bytes);
 
         c->in_have = 0;
-        remote_got_message(s, &h, c->in + sizeof(UsbRemoteHeader));
+        remote_got_message(s, &h, c->in->bytes + sizeof(UsbRemoteHeader));
     }
 }
 
@@ -560,7 +576,7 @@ static size_t remote_conn_feed(USBRemoteState *s, const uint8_t *buf,
     }
     need = remote_conn_need(c);
     n = MIN(need - c->in_have, size);
-    memcpy(c->in + c->in_have, buf, n);
+    memcpy(c->in->bytes + c->in_have, buf, n);
     c->in_have += n;
     remote_conn_advance(s, need);
     return n;
@@ -716,8 +732,6 @@ void remote_conn_init(USBRemoteState *s)
     RemoteConn *c = &s->conn;
 
     c->out = g_byte_array_new();
-    c->in_size = sizeof(UsbRemoteHeader);
-    c->in = g_malloc(c->in_size);
     c->write_timer = timer_new_ms(QEMU_CLOCK_REALTIME, remote_conn_rewrite, s);
     c->handshake_timer = timer_new_ms(QEMU_CLOCK_REALTIME, remote_conn_timeout,
                                       s);
@@ -758,5 +772,4 @@ void remote_conn_fini(USBRemoteState *s)
     timer_free(c->write_timer);
     timer_free(c->handshake_timer);
     g_byte_array_free(c->out, true);
-    g_free(c->in);
 }

@@ -551,6 +551,22 @@ static bool remote_answer_ok(USBRemoteState *s, const UsbRemoteHead *h,
     return code == USB_REMOTE_ERROR_NONE;
 }
 
+/* Let @r have the @data of its answer; false if there is no memory for it. */
+static bool remote_store_data(USBRemoteState *s, RemoteRequest *r,
+                              const UsbRemoteHead *h, const uint8_t *data)
+{
+    if (remote_conn_hand_over(s, r, h)) {
+        r->data = r->buffer->bytes + sizeof(UsbRemoteHeader) +
+                  sizeof(UsbRemoteComplete);
+        return true;
+    }
+    r->data = remote_request_buffer(s, r, r->actual);
+    if (r->data) {
+        memcpy(r->data, data, r->actual);
+    }
+    return r->data != NULL;
+}
+
 /* Keep what was answered until a packet takes it. */
 static void remote_store(USBRemoteState *s, RemoteRequest *r,
                          const UsbRemoteHead *h, const UsbRemoteComplete *m)
@@ -564,14 +580,9 @@ static void remote_store(USBRemoteState *s, RemoteRequest *r,
     if (length > r->length) {
         r->status = USB_RET_BABBLE;
     }
-    if (size && r->actual) {
-        r->data = remote_request_buffer(s, r, r->actual);
-        if (!r->data) {
-            r->actual = 0;
-            r->status = USB_RET_IOERROR;
-        } else {
-            memcpy(r->data, data, r->actual);
-        }
+    if (size && r->actual && !remote_store_data(s, r, h, data)) {
+        r->actual = 0;
+        r->status = USB_RET_IOERROR;
     }
     if (usb_remote_get16(m->flags) & USB_REMOTE_COMPLETE_ENDPOINTS) {
         r->have_table = true;

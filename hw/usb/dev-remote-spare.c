@@ -18,24 +18,87 @@
 #define ASAN_UNPOISON_MEMORY_REGION(address, size)
 #endif
 
-/* The pointer by which a leak checker finds the buffer must stay visible. */
-#define REMOTE_REQUEST_HIDDEN       sizeof_field(RemoteRequest, buffer)
-QEMU_BUILD_BUG_ON(offsetof(RemoteRequest, buffer) != 0);
-
-static void remote_spare_hide(RemoteRequest *r)
-{
-    ASAN_POISON_MEMORY_REGION(r->buffer, r->room);
-    ASAN_POISON_MEMORY_REGION((uint8_t *)r + REMOTE_REQUEST_HIDDEN,
-                              sizeof(*r) - REMOTE_REQUEST_HIDDEN);
-}
-
 static void *remote_spare_take(GPtrArray *spares)
 {
     return spares->len ? g_ptr_array_steal_index_fast(spares, spares->len - 1)
                        : NULL;
 }
 
-/* A request of zeros, but for a buffer that it may have. */
+static void remote_buffer_free(USBRemoteState *s, RemoteBuffer *b)
+{
+    s->buffer_bytes -= b->room;
+    g_free(b);
+}
+
+/*
+ * A buffer with room for @size bytes, or NULL.  The last one that was given
+ * back comes first: it is still in the processor's caches.
+ */
+RemoteBuffer *remote_spare_buffer(USBRemoteState *s, size_t size)
+{
+    RemoteBuffer *b = remote_spare_take(s->spare_buffers);
+
+    if (b && b->room >= size) {
+        ASAN_UNPOISON_MEMORY_REGION(b->bytes, size);
+        return b;
+    }
+    if (b) {
+        remote_buffer_free(s, b);
+    }
+    b = g_try_malloc(sizeof(*b) + size);
+    if (b) {
+        b->room = size;
+        s->buffer_bytes += size;
+    }
+    return b;
+}
+
+/*
+ * A buffer may come back for a smaller request, or hold more than an answer
+ * to it, which has less credit than the buffer has bytes.  So this is only
+ * while all of them, used or not, are within half of the credit, as much as
+ * busy endpoints get; the one that a message is received into comes on top.
+ * Buffers of that kind are never more than that in all, and the others are as
+ * long as their requests, which have credit: one and a half times it together.
+ */
+bool remote_spare_may_be_larger(USBRemoteState *s)
+{
+    return s->buffer_bytes - s->conn.in->room <= s->conn.limits.max_bytes / 2;
+}
+
+void remote_spare_put_buffer(USBRemoteState *s, RemoteBuffer *b)
+{
+    if (s->spare_buffers->len == REMOTE_SPARE_MAX ||
+        !remote_spare_may_be_larger(s)) {
+        remote_buffer_free(s, b);
+        return;
+    }
+    ASAN_POISON_MEMORY_REGION(b->bytes, b->room);
+    g_ptr_array_add(s->spare_buffers, b);
+}
+
+/*
+ * A buffer with room for @size bytes instead of @b: @b itself, or one with its
+ * first @have bytes.  NULL if there is no memory, and @b is as it was.
+ */
+RemoteBuffer *remote_spare_grow(USBRemoteState *s, RemoteBuffer *b,
+                                size_t have, size_t size)
+{
+    RemoteBuffer *larger;
+
+    if (size <= b->room) {
+        ASAN_UNPOISON_MEMORY_REGION(b->bytes, size);
+        return b;
+    }
+    larger = remote_spare_buffer(s, size);
+    if (larger) {
+        memcpy(larger->bytes, b->bytes, have);
+        remote_spare_put_buffer(s, b);
+    }
+    return larger;
+}
+
+/* A request of zeros. */
 RemoteRequest *remote_spare_request(USBRemoteState *s)
 {
     RemoteRequest *r = remote_spare_take(s->spare_requests);
@@ -47,52 +110,26 @@ RemoteRequest *remote_spare_request(USBRemoteState *s)
     return r;
 }
 
-static void remote_buffer_free(USBRemoteState *s, RemoteRequest *r)
-{
-    s->buffer_bytes -= r->room;
-    r->room = 0;
-    g_clear_pointer(&r->buffer, g_free);
-}
-
-/* The buffer of @r with room for @size bytes, or NULL. */
+/* Give @r a buffer with room for @size bytes; returns it, or NULL. */
 uint8_t *remote_request_buffer(USBRemoteState *s, RemoteRequest *r,
                                size_t size)
 {
-    if (size > r->room) {
-        remote_buffer_free(s, r);
-        r->buffer = g_try_malloc(size);
-        r->room = r->buffer ? size : 0;
-        s->buffer_bytes += r->room;
-    }
-    ASAN_UNPOISON_MEMORY_REGION(r->buffer, MIN(size, r->room));
-    return r->buffer;
+    r->buffer = remote_spare_buffer(s, size);
+    return r->buffer ? r->buffer->bytes : NULL;
 }
 
-/*
- * A buffer may come back for a smaller request, which has less credit than
- * the buffer has bytes.  So one is kept only while all of them, used or not,
- * are within half of the credit, as much as busy endpoints get.  Those that
- * were kept are never more than that in all, and the others are as long as
- * their requests, which have credit: one and a half times it together.
- */
 void remote_spare_put_request(USBRemoteState *s, RemoteRequest *r)
 {
-    uint8_t *buffer;
-    size_t room;
-
-    if (s->buffer_bytes > s->conn.limits.max_bytes / 2) {
-        remote_buffer_free(s, r);
+    if (r->buffer) {
+        remote_spare_put_buffer(s, r->buffer);
     }
     g_free(r->table);
     if (s->spare_requests->len == REMOTE_SPARE_MAX) {
-        remote_buffer_free(s, r);
         g_free(r);
         return;
     }
-    buffer = r->buffer;
-    room = r->room;
-    *r = (RemoteRequest) { .buffer = buffer, .room = room };
-    remote_spare_hide(r);
+    memset(r, 0, sizeof(*r));
+    ASAN_POISON_MEMORY_REGION(r, sizeof(*r));
     g_ptr_array_add(s->spare_requests, r);
 }
 
@@ -123,26 +160,29 @@ void remote_spares_init(USBRemoteState *s)
 {
     s->spare_requests = g_ptr_array_sized_new(REMOTE_SPARE_MAX);
     s->spare_packets = g_ptr_array_sized_new(REMOTE_SPARE_MAX);
+    s->spare_buffers = g_ptr_array_sized_new(REMOTE_SPARE_MAX);
+    s->conn.in = remote_spare_buffer(s, sizeof(UsbRemoteHeader));
 }
 
 /* Keep nothing of what is not in use. */
 void remote_spares_drop(USBRemoteState *s)
 {
-    RemoteRequest *r;
-
     while (s->spare_requests->len) {
-        r = remote_spare_request(s);
-        remote_buffer_free(s, r);
-        g_free(r);
+        g_free(remote_spare_request(s));
     }
     while (s->spare_packets->len) {
         g_free(remote_spare_packet(s));
+    }
+    while (s->spare_buffers->len) {
+        remote_buffer_free(s, remote_spare_buffer(s, 0));
     }
 }
 
 void remote_spares_free(USBRemoteState *s)
 {
+    remote_buffer_free(s, s->conn.in);
     remote_spares_drop(s);
     g_ptr_array_free(s->spare_requests, true);
     g_ptr_array_free(s->spare_packets, true);
+    g_ptr_array_free(s->spare_buffers, true);
 }

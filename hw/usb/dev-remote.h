@@ -69,7 +69,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(USBRemoteState, USB_REMOTE)
 /* Bytes by which a long OUT packet is known again between its pieces. */
 #define REMOTE_TAIL_MAX             4096
 
-/* Packets, and requests, that are kept for later. */
+/* Packets, requests and buffers that are kept for later, of each. */
 #define REMOTE_SPARE_MAX            64
 
 /* Bytes taken from the chardev at a time. */
@@ -86,6 +86,12 @@ typedef enum RemoteRequestState {
     REMOTE_DONE,        /* answered; the result waits for its packet */
 } RemoteRequestState;
 
+/* Memory for a message or for data; who has it gives it to the next. */
+typedef struct RemoteBuffer {
+    size_t room;
+    uint8_t bytes[];
+} RemoteBuffer;
+
 /*
  * One SUBMIT and its COMPLETE.  An OUT or control request belongs to one
  * packet and knows it again when the host controller drops it and brings it
@@ -93,8 +99,6 @@ typedef enum RemoteRequestState {
  * a stream, and goes to whichever packet is next.
  */
 struct RemoteRequest {
-    uint8_t *buffer;            /* first, and stays with it when it is spare */
-    size_t room;                /* bytes of buffer */
     QTAILQ_ENTRY(RemoteRequest) next;   /* in RemoteEndpoint.requests */
     RemoteEndpoint *ep;
     RemoteRequestState state;
@@ -104,7 +108,8 @@ struct RemoteRequest {
     size_t done;                /* bytes of the packet before this piece */
     uint32_t length;            /* bytes of this piece */
     uint8_t setup[8];
-    uint8_t *data;              /* buffer, or NULL if it has nothing: */
+    RemoteBuffer *buffer;
+    uint8_t *data;              /* in buffer, or NULL if it has nothing: */
                                 /* OUT: what was sent; IN: what came */
     uint32_t actual;            /* answered length, at most length */
     uint32_t taken;             /* IN: bytes of data given to packets */
@@ -187,8 +192,7 @@ typedef struct RemoteConn {
     RemoteConnState state;
     uint32_t generation;        /* changes with every open and close */
     UsbRemoteLimits limits;     /* in force */
-    uint8_t *in;                /* header and body being received */
-    size_t in_size;             /* allocated */
+    RemoteBuffer *in;           /* header and body being received */
     size_t in_have;
     size_t in_skip;             /* bytes of an unknown message to drop */
     GByteArray *out;            /* send buffer */
@@ -260,7 +264,8 @@ struct USBRemoteState {
 
     GPtrArray *spare_requests;
     GPtrArray *spare_packets;
-    uint64_t buffer_bytes;      /* of all requests, spare ones too */
+    GPtrArray *spare_buffers;
+    uint64_t buffer_bytes;      /* of all buffers, spare ones too */
 
     RemoteEndpoint eps[REMOTE_ENDPOINTS];
     RemoteRequest *slots[REMOTE_SLOTS];
@@ -311,11 +316,18 @@ void remote_violation(USBRemoteState *s, int code, uint16_t type, uint64_t id,
 size_t remote_conn_room(USBRemoteState *s);
 void remote_conn_put(USBRemoteState *s, uint16_t type, uint64_t id,
                      const void *fixed, const void *tail, size_t tail_size);
+bool remote_conn_hand_over(USBRemoteState *s, RemoteRequest *r,
+                           const UsbRemoteHead *h);
 
 /* dev-remote-spare.c: memory, so that a transfer needs no allocation */
 void remote_spares_init(USBRemoteState *s);
 void remote_spares_drop(USBRemoteState *s);
 void remote_spares_free(USBRemoteState *s);
+RemoteBuffer *remote_spare_buffer(USBRemoteState *s, size_t size);
+bool remote_spare_may_be_larger(USBRemoteState *s);
+RemoteBuffer *remote_spare_grow(USBRemoteState *s, RemoteBuffer *b,
+                                size_t have, size_t size);
+void remote_spare_put_buffer(USBRemoteState *s, RemoteBuffer *b);
 RemoteRequest *remote_spare_request(USBRemoteState *s);
 uint8_t *remote_request_buffer(USBRemoteState *s, RemoteRequest *r,
                                size_t size);

@@ -274,6 +274,34 @@ static void small_answers_do_not_keep_large_buffers(const void *opaque)
     rig_free(rig);
 }
 
+/* Nor those that they came in, when each is longer than what was asked. */
+static void long_answers_to_short_reads_take_no_memory(const void *opaque)
+{
+    enum { COUNT = 16, LONG = 1 << 20, BOUND = 8 << 20 };
+    static const uint8_t data[LONG];
+    Rig *rig = rig_new_plugged(opaque);
+    UsbHcTransfer *in[COUNT];
+    PeerMessage *m[COUNT];
+    size_t before = rig_rss(rig), i;
+
+    for (i = 0; i < COUNT; i++) {
+        in[i] = usbhc_submit(rig->bulk_in, NULL, 64);
+    }
+    rig_submits(rig, m, COUNT, PEER_BULK_IN);
+    for (i = 1; i < COUNT; i++) {
+        peer_answer_ok(rig->peer, m[i], data, LONG);
+    }
+    rig_run(rig, 5);
+    g_assert_cmpint(rig_rss(rig), <, before + BOUND + RIG_SANITIZER_KEEPS);
+    peer_answer_ok(rig->peer, m[0], data, 64);
+    g_assert_cmpint(usbhc_wait(in[0]), ==, USBHC_OK);
+    g_assert_cmpint(usbhc_wait(in[1]), ==, USBHC_BABBLE);
+    for (i = 0; i < COUNT; i++) {
+        usbhc_transfer_free(in[i]);
+    }
+    rig_free(rig);
+}
+
 /*
  * The device keeps the records of 64 requests and of 64 packets when they are
  * over.  All of these are over at once, when the first is answered.
@@ -545,6 +573,8 @@ void usb_remote_credit_add(void)
             parked_requests_outlive_many_others);
     rig_add(&usbhc_xhci, "small-answers-do-not-keep-large-buffers",
             small_answers_do_not_keep_large_buffers);
+    rig_add(&usbhc_xhci, "long-answers-to-short-reads-take-no-memory",
+            long_answers_to_short_reads_take_no_memory);
     rig_add(&usbhc_ehci, "more-requests-than-are-kept",
             more_requests_than_are_kept);
     rig_add(&usbhc_xhci, "interrupt-that-no-message-can-carry-fails",
