@@ -33,6 +33,9 @@ What these numbers do not mean:
 - Pinned: QEMU, both peers and the program that measures have one CPU
   together, so that all work counts. Unpinned: what can be done at the same
   time on another CPU does not.
+- Where things lie in memory differs from boot to boot, and favours one device
+  or the other by some per cent until the next. So the runs are those of
+  several boots, and the devices change places in every second one.
 - A run has a new program in the guest. Its start is part of the CPU time,
   which is QEMU's, all threads, the emulated CPU included; nothing is taken
   off.
@@ -56,14 +59,15 @@ class Plan:
     """How much is measured."""
     sizes: tuple = SIZES
     depths: tuple = DEPTHS
-    pairs: int = 9
+    boots: int = 6
+    pairs: int = 3              # of runs in each boot
     seconds: float = 0.3        # of one run
     controls: int = 1000        # requests of one run
 
 
 FULL = Plan()
-QUICK = Plan(sizes=(512, 64 << 10), depths=(1, 16), pairs=5, seconds=0.15,
-             controls=300)
+QUICK = Plan(sizes=(512, 64 << 10), depths=(1, 16), boots=2, pairs=3,
+             seconds=0.15, controls=300)
 
 
 def shown_size(size):
@@ -88,9 +92,9 @@ def cell(name, unit, more_is_better, runs, value, required=True):
 
 def take_turns(duel, words, pairs):
     """The devices' runs of the client with @words, A B A B; one before."""
-    runs = {device: [] for device in DEVICES}
+    runs = {device: [] for device in duel.devices}
     for number in range(pairs + 1):
-        for device in DEVICES:
+        for device in duel.devices:
             before = duel.cpu_seconds()
             run = duel.run(device, words)
             run['cpu_seconds'] = duel.cpu_seconds() - before
@@ -149,9 +153,9 @@ def every(duel, plan):
         yield from interrupt(duel, plan, direction)
 
 
-def side_by_side(program, plan):
+def of_one_boot(program, plan, devices):
     everywhere = os.sched_getaffinity(0)
-    with Duel(program.binary, DEVICES) as duel:
+    with Duel(program.binary, devices) as duel:
         try:
             for pinned in (True, False):
                 say('pinned to one CPU' if pinned else 'unpinned')
@@ -160,6 +164,30 @@ def side_by_side(program, plan):
                     yield {**figure, 'pinned': pinned}
         finally:
             os.sched_setaffinity(0, everywhere)
+
+
+def joined(figures):
+    """One figure for each name, with the samples of all that have it."""
+    found = {}
+    for figure in figures:
+        key = figure['pinned'], figure['name'], figure['unit']
+        if key not in found:
+            found[key] = figure
+        elif figure['figure'] == 'drive':
+            found[key]['samples'] += figure['samples']
+        else:
+            for device, samples in figure['samples'].items():
+                found[key]['samples'][device] += samples
+    return list(found.values())
+
+
+def side_by_side(program, plan):
+    """The figures of all boots, in every second of which devices change
+    places: on the bus, and in whose turn is first."""
+    for boot in range(plan.boots):
+        say(f'boot {boot + 1} of {plan.boots}')
+        yield from of_one_boot(program, plan,
+                               DEVICES[::-1] if boot % 2 else DEVICES)
 
 
 def memory(program, plan, device):
@@ -176,7 +204,7 @@ def memory(program, plan, device):
 
 def measure(program):
     plan = QUICK if program.quick else FULL
-    return [*side_by_side(program, plan),
+    return [*joined(side_by_side(program, plan)),
             *(memory(program, plan, device) for device in DEVICES)]
 
 

@@ -119,6 +119,26 @@ class Throughput(unittest.TestCase):
         self.assertIn('What these numbers do not mean', text)
 
 
+class Boots(unittest.TestCase):
+
+    def test_samples_of_a_cell_are_joined_pair_by_pair(self):
+        joined = throughput.joined(iter([cell([1], [2]), cell([3], [4])]))
+        self.assertEqual([figure['samples'] for figure in joined],
+                         [{'usb-remote': [1, 3], 'usb-redir': [2, 4]}])
+
+    def test_pinned_and_unpinned_are_two(self):
+        self.assertEqual(len(throughput.joined(
+            [cell([1], [2]), cell([3], [4], pinned=False)])), 2)
+
+    def test_samples_of_the_drive_are_joined(self):
+        drive = {'figure': 'drive', 'name': 'drive in 512 B x 1',
+                 'unit': 'MiB/s', 'pinned': True}
+        joined = throughput.joined([{**drive, 'samples': [5]},
+                                    {**drive, 'samples': [6, 7]}])
+        self.assertEqual([figure['samples'] for figure in joined],
+                         [[5, 6, 7]])
+
+
 class Picture(unittest.TestCase):
 
     def picture(self, *rows):
