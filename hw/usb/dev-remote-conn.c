@@ -40,9 +40,43 @@ static char *remote_printable(const uint8_t *text, size_t size)
 /* Bytes that may still be put into the send buffer; 0 when it is full. */
 size_t remote_conn_room(USBRemoteState *s)
 {
-    size_t unsent = s->conn.out->len - s->conn.out_done;
+    size_t unsent = s->conn.direct ? s->conn.direct_size
+                                   : s->conn.out->len - s->conn.out_done;
 
     return unsent < REMOTE_OUT_HIGH ? REMOTE_OUT_HIGH - unsent : 0;
+}
+
+static UsbRemoteHead remote_head(USBRemoteState *s, uint16_t type,
+                                 uint64_t id, size_t tail_size)
+{
+    UsbRemoteHead h = {
+        .type = type,
+        .length = usb_remote_message(type)->fixed + tail_size,
+        .id = id,
+        .attachment = s->attachment.number,
+        .epoch = s->epoch,
+    };
+
+    trace_usb_remote_send(remote_name(s), usb_remote_message_name(type), id,
+                          h.length, h.attachment, h.epoch);
+    return h;
+}
+
+static void remote_put_head(uint8_t *to, const UsbRemoteHead *h,
+                            const void *fixed)
+{
+    usb_remote_put_header(to, h);
+    memcpy(to + sizeof(UsbRemoteHeader), fixed,
+           usb_remote_message(h->type)->fixed);
+}
+
+/* What is left of the direct message goes through the send buffer after all. */
+static void remote_conn_settle_direct(RemoteConn *c, size_t sent)
+{
+    if (c->direct) {
+        g_byte_array_append(c->out, c->direct + sent, c->direct_size - sent);
+        c->direct = NULL;
+    }
 }
 
 /*
@@ -53,25 +87,41 @@ void remote_conn_put(USBRemoteState *s, uint16_t type, uint64_t id,
                      const void *fixed, const void *tail, size_t tail_size)
 {
     GByteArray *out = s->conn.out;
-    size_t fixed_size = usb_remote_message(type)->fixed;
-    UsbRemoteHead h = {
-        .type = type,
-        .length = fixed_size + tail_size,
-        .id = id,
-        .attachment = s->attachment.number,
-        .epoch = s->epoch,
-    };
-    size_t start = out->len;
+    UsbRemoteHead h = remote_head(s, type, id, tail_size);
+    size_t start;
 
+    remote_conn_settle_direct(&s->conn, 0);
+    start = out->len;
     g_byte_array_set_size(out, start + sizeof(UsbRemoteHeader) + h.length);
-    usb_remote_put_header(out->data + start, &h);
-    start += sizeof(UsbRemoteHeader);
-    memcpy(out->data + start, fixed, fixed_size);
+    remote_put_head(out->data + start, &h, fixed);
     if (tail_size) {
-        memcpy(out->data + start + fixed_size, tail, tail_size);
+        memcpy(out->data + out->len - tail_size, tail, tail_size);
     }
-    trace_usb_remote_send(remote_name(s), usb_remote_message_name(type), id,
-                          h.length, h.attachment, h.epoch);
+}
+
+/*
+ * Put the SUBMIT of @r with the OUT data that it has.  Much data is sent from
+ * the buffer of @r, if no other message goes along: all of them leave with one
+ * write.  Only for remote_fill(): what cannot be written at once is copied, so
+ * that @r may go.
+ */
+void remote_conn_put_out(USBRemoteState *s, RemoteRequest *r,
+                         const UsbRemoteSubmit *m)
+{
+    RemoteConn *c = &s->conn;
+    UsbRemoteHead h;
+    uint8_t *start;
+
+    if (r->length < REMOTE_LONG || c->direct || c->out->len) {
+        remote_conn_put(s, USB_REMOTE_MSG_SUBMIT, r->id, m, r->data,
+                        r->length);
+        return;
+    }
+    h = remote_head(s, USB_REMOTE_MSG_SUBMIT, r->id, r->length);
+    start = r->data - sizeof(*m) - sizeof(UsbRemoteHeader);
+    remote_put_head(start, &h, m);
+    c->direct = start;
+    c->direct_size = sizeof(UsbRemoteHeader) + h.length;
 }
 
 static void remote_put_text(USBRemoteState *s, uint16_t type, uint64_t id,
@@ -197,22 +247,25 @@ static void remote_conn_wait_writable(USBRemoteState *s)
 static bool remote_conn_write(USBRemoteState *s)
 {
     RemoteConn *c = &s->conn;
+    bool direct = c->direct;
     uint32_t generation = c->generation;
     int n;
 
     errno = 0;
-    n = qemu_chr_fe_write(&s->chr, c->out->data + c->out_done,
-                          c->out->len - c->out_done);
+    n = direct ? qemu_chr_fe_write(&s->chr, c->direct, c->direct_size)
+               : qemu_chr_fe_write(&s->chr, c->out->data + c->out_done,
+                                   c->out->len - c->out_done);
     if (c->generation != generation) {
         return false;
     }
+    if (n < 0 && errno == EAGAIN) {
+        remote_conn_wait_writable(s);
+    }
+    remote_conn_settle_direct(c, MAX(n, 0));
     if (n <= 0) {
-        if (n < 0 && errno == EAGAIN) {
-            remote_conn_wait_writable(s);
-        }
         return false;
     }
-    c->out_done += n;
+    c->out_done += direct ? 0 : n;
     if (c->out_done == c->out->len) {
         g_byte_array_set_size(c->out, 0);
         c->out_done = 0;
@@ -237,7 +290,7 @@ void remote_conn_flush(USBRemoteState *s)
             remote_put_due(s);
             remote_fill(s);
         }
-    } while (c->out->len && remote_conn_write(s));
+    } while ((c->direct || c->out->len) && remote_conn_write(s));
 }
 
 /* Read nothing more, say what is in the send buffer, then disconnect. */
@@ -280,8 +333,8 @@ void remote_violation(USBRemoteState *s, int code, uint16_t type, uint64_t id,
 static void remote_conn_stranger(USBRemoteState *s)
 {
     RemoteConn *c = &s->conn;
-    g_autofree char *shown = remote_printable(c->in->bytes,
-                                              MIN(c->in_have, REMOTE_SHOWN));
+    g_autofree char *shown = remote_printable(c->head, MIN(c->in_have,
+                                                           REMOTE_SHOWN));
     g_autofree char *reply = g_strdup_printf(
         "usb-remote: this is the USB device '%s' of a QEMU machine, which "
         "speaks the usb-remote protocol %d.%d; what arrived is something "
@@ -308,7 +361,7 @@ static void remote_conn_timeout(void *opaque)
 static void remote_got_preamble(USBRemoteState *s)
 {
     RemoteConn *c = &s->conn;
-    const UsbRemotePreamble *p = (const UsbRemotePreamble *)c->in->bytes;
+    const UsbRemotePreamble *p = (const UsbRemotePreamble *)c->head;
 
     c->in_have = 0;
     c->state = REMOTE_HELLO;
@@ -470,19 +523,23 @@ static const char *remote_header_complaint(int code)
     }
 }
 
-/* Room for @need bytes; the size was checked against the limits. */
-static bool remote_conn_grow(USBRemoteState *s, size_t need)
+/* A place for what follows a header; its length was checked. */
+static void remote_conn_body(USBRemoteState *s, uint32_t length)
 {
-    RemoteConn *c = &s->conn;
-    RemoteBuffer *in = remote_spare_grow(s, c->in, c->in_have, need);
-
-    if (!in) {
+    s->conn.in = remote_spare_buffer(s, length);
+    if (!s->conn.in) {
         remote_violation(s, USB_REMOTE_ERROR_INTERNAL, 0, 0,
-                         "no memory for a message of %zu bytes", need);
-        return false;
+                         "no memory for a message of %u bytes", length);
     }
-    c->in = in;
-    return true;
+}
+
+static void remote_conn_body_done(USBRemoteState *s)
+{
+    RemoteBuffer *in = g_steal_pointer(&s->conn.in);
+
+    if (in) {
+        remote_spare_put_buffer(s, in);
+    }
 }
 
 /*
@@ -492,25 +549,18 @@ static bool remote_conn_grow(USBRemoteState *s, size_t need)
 bool remote_conn_hand_over(USBRemoteState *s, RemoteRequest *r,
                            const UsbRemoteHead *h)
 {
-    RemoteConn *c = &s->conn;
-    RemoteBuffer *next;
-
-    if (h->length < REMOTE_READ_SIZE || !remote_spare_may_be_larger(s)) {
+    if (h->length < REMOTE_LONG || !remote_spare_may_be_larger(s)) {
         return false;
     }
-    next = remote_spare_buffer(s, sizeof(UsbRemoteHeader));
-    if (next) {
-        r->buffer = c->in;
-        c->in = next;
-    }
-    return next != NULL;
+    r->buffer = g_steal_pointer(&s->conn.in);
+    return true;
 }
 
 /* A header has arrived: is what follows welcome, and is there room? */
 static void remote_got_header(USBRemoteState *s)
 {
     RemoteConn *c = &s->conn;
-    UsbRemoteHead h = usb_remote_get_header(c->in->bytes);
+    UsbRemoteHead h = usb_remote_get_header(c->head);
     bool skip;
     int code = usb_remote_check_header(&h, USB_REMOTE_FROM_PEER, &c->limits,
                                        &skip);
@@ -527,7 +577,7 @@ static void remote_got_header(USBRemoteState *s)
         c->in_skip = h.length;
         c->in_have = 0;
     } else {
-        remote_conn_grow(s, sizeof(UsbRemoteHeader) + h.length);
+        remote_conn_body(s, h.length);
     }
 }
 
@@ -539,7 +589,16 @@ static size_t remote_conn_need(RemoteConn *c)
     if (c->in_have < sizeof(UsbRemoteHeader)) {
         return sizeof(UsbRemoteHeader);
     }
-    return sizeof(UsbRemoteHeader) + usb_remote_get_header(c->in->bytes).length;
+    return sizeof(UsbRemoteHeader) + usb_remote_get_header(c->head).length;
+}
+
+QEMU_BUILD_BUG_ON(sizeof(UsbRemotePreamble) > sizeof(UsbRemoteHeader));
+
+/* Where the next byte goes. */
+static uint8_t *remote_conn_place(RemoteConn *c)
+{
+    return c->in ? c->in->bytes + c->in_have - sizeof(UsbRemoteHeader)
+                 : c->head + c->in_have;
 }
 
 static void remote_conn_advance(USBRemoteState *s, size_t need)
@@ -547,7 +606,7 @@ static void remote_conn_advance(USBRemoteState *s, size_t need)
     RemoteConn *c = &s->conn;
 
     if (c->state == REMOTE_PREAMBLE) {
-        if (!usb_remote_magic_ok(c->in->bytes, c->in_have)) {
+        if (!usb_remote_magic_ok(c->head, c->in_have)) {
             remote_conn_stranger(s);
         } else if (c->in_have == need) {
             remote_got_preamble(s);
@@ -555,10 +614,11 @@ static void remote_conn_advance(USBRemoteState *s, size_t need)
     } else if (c->in_have == sizeof(UsbRemoteHeader)) {
         remote_got_header(s);
     } else if (c->in_have == need) {
-        UsbRemoteHead h = usb_remote_get_header(c->in->bytes);
+        UsbRemoteHead h = usb_remote_get_header(c->head);
 
         c->in_have = 0;
-        remote_got_message(s, &h, c->in->bytes + sizeof(UsbRemoteHeader));
+        remote_got_message(s, &h, c->in->bytes);
+        remote_conn_body_done(s);
     }
 }
 
@@ -576,7 +636,7 @@ static size_t remote_conn_feed(USBRemoteState *s, const uint8_t *buf,
     }
     need = remote_conn_need(c);
     n = MIN(need - c->in_have, size);
-    memcpy(c->in->bytes + c->in_have, buf, n);
+    memcpy(remote_conn_place(c), buf, n);
     c->in_have += n;
     remote_conn_advance(s, need);
     return n;
@@ -621,11 +681,13 @@ static void remote_conn_reset(USBRemoteState *s, RemoteConnState state)
     c->state = state;
     c->generation++;
     c->limits = usb_remote_default_limits();
+    remote_conn_body_done(s);
     c->in_have = 0;
     c->in_skip = 0;
     c->due = 0;
     g_byte_array_set_size(c->out, 0);
     c->out_done = 0;
+    c->direct = NULL;
     g_clear_pointer(&c->peer_name, g_free);
     g_clear_handle_id(&c->watch, g_source_remove);
     timer_del(c->write_timer);

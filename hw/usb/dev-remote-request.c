@@ -250,7 +250,6 @@ void remote_send_submit(USBRemoteState *s, RemoteRequest *r)
                      (r->short_not_ok ? USB_REMOTE_SUBMIT_SHORT_NOT_OK : 0);
     bool in = remote_is_control(ep) ? r->setup[0] & USB_DIR_IN
                                     : remote_ep_is_in(ep);
-    size_t data = in ? 0 : r->length;
 
     m.type[0] = remote_is_control(ep) ? USB_REMOTE_TYPE_CONTROL : ep->type;
     usb_remote_put16(m.flags, flags);
@@ -261,10 +260,12 @@ void remote_send_submit(USBRemoteState *s, RemoteRequest *r)
     *remote_slot(s, r->id) = r;
     r->state = REMOTE_SENT;
     s->stats.submits++;
-    if (!in) {
-        s->stats.bytes_out += data;
+    if (in) {
+        remote_conn_put(s, USB_REMOTE_MSG_SUBMIT, r->id, &m, NULL, 0);
+    } else {
+        s->stats.bytes_out += r->length;
+        remote_conn_put_out(s, r, &m);
     }
-    remote_conn_put(s, USB_REMOTE_MSG_SUBMIT, r->id, &m, r->data, data);
 }
 
 /* Have @r taken back from the peer, unless that has answered it. */
@@ -556,8 +557,7 @@ static bool remote_store_data(USBRemoteState *s, RemoteRequest *r,
                               const UsbRemoteHead *h, const uint8_t *data)
 {
     if (remote_conn_hand_over(s, r, h)) {
-        r->data = r->buffer->bytes + sizeof(UsbRemoteHeader) +
-                  sizeof(UsbRemoteComplete);
+        r->data = r->buffer->bytes + sizeof(UsbRemoteComplete);
         return true;
     }
     r->data = remote_request_buffer(s, r, r->actual);

@@ -11,6 +11,9 @@
 #include "qemu/osdep.h"
 #include "dev-remote.h"
 
+/* Before the data, there is room for what makes a SUBMIT of it. */
+#define REMOTE_DATA_AT      (sizeof(UsbRemoteHeader) + sizeof(UsbRemoteSubmit))
+
 #ifdef QEMU_SANITIZE_ADDRESS
 #include <sanitizer/asan_interface.h>
 #else
@@ -59,11 +62,15 @@ RemoteBuffer *remote_spare_buffer(USBRemoteState *s, size_t size)
  * while all of them, used or not, are within half of the credit, as much as
  * busy endpoints get; the one that a message is received into comes on top.
  * Buffers of that kind are never more than that in all, and the others are as
- * long as their requests, which have credit: one and a half times it together.
+ * long as their requests, which have credit: one and a half times it together,
+ * but for the heads of messages.
  */
 bool remote_spare_may_be_larger(USBRemoteState *s)
 {
-    return s->buffer_bytes - s->conn.in->room <= s->conn.limits.max_bytes / 2;
+    RemoteBuffer *in = s->conn.in;
+
+    return s->buffer_bytes - (in ? in->room : 0) <=
+           s->conn.limits.max_bytes / 2 + REMOTE_SPARE_MAX * REMOTE_DATA_AT;
 }
 
 void remote_spare_put_buffer(USBRemoteState *s, RemoteBuffer *b)
@@ -75,27 +82,6 @@ void remote_spare_put_buffer(USBRemoteState *s, RemoteBuffer *b)
     }
     ASAN_POISON_MEMORY_REGION(b->bytes, b->room);
     g_ptr_array_add(s->spare_buffers, b);
-}
-
-/*
- * A buffer with room for @size bytes instead of @b: @b itself, or one with its
- * first @have bytes.  NULL if there is no memory, and @b is as it was.
- */
-RemoteBuffer *remote_spare_grow(USBRemoteState *s, RemoteBuffer *b,
-                                size_t have, size_t size)
-{
-    RemoteBuffer *larger;
-
-    if (size <= b->room) {
-        ASAN_UNPOISON_MEMORY_REGION(b->bytes, size);
-        return b;
-    }
-    larger = remote_spare_buffer(s, size);
-    if (larger) {
-        memcpy(larger->bytes, b->bytes, have);
-        remote_spare_put_buffer(s, b);
-    }
-    return larger;
 }
 
 /* A request of zeros. */
@@ -110,12 +96,12 @@ RemoteRequest *remote_spare_request(USBRemoteState *s)
     return r;
 }
 
-/* Give @r a buffer with room for @size bytes; returns it, or NULL. */
+/* Give @r a buffer for @size bytes; returns where they go, or NULL. */
 uint8_t *remote_request_buffer(USBRemoteState *s, RemoteRequest *r,
                                size_t size)
 {
-    r->buffer = remote_spare_buffer(s, size);
-    return r->buffer ? r->buffer->bytes : NULL;
+    r->buffer = remote_spare_buffer(s, REMOTE_DATA_AT + size);
+    return r->buffer ? r->buffer->bytes + REMOTE_DATA_AT : NULL;
 }
 
 void remote_spare_put_request(USBRemoteState *s, RemoteRequest *r)
@@ -161,7 +147,6 @@ void remote_spares_init(USBRemoteState *s)
     s->spare_requests = g_ptr_array_sized_new(REMOTE_SPARE_MAX);
     s->spare_packets = g_ptr_array_sized_new(REMOTE_SPARE_MAX);
     s->spare_buffers = g_ptr_array_sized_new(REMOTE_SPARE_MAX);
-    s->conn.in = remote_spare_buffer(s, sizeof(UsbRemoteHeader));
 }
 
 /* Keep nothing of what is not in use. */
@@ -180,7 +165,6 @@ void remote_spares_drop(USBRemoteState *s)
 
 void remote_spares_free(USBRemoteState *s)
 {
-    remote_buffer_free(s, s->conn.in);
     remote_spares_drop(s);
     g_ptr_array_free(s->spare_requests, true);
     g_ptr_array_free(s->spare_packets, true);

@@ -74,6 +74,8 @@ OBJECT_DECLARE_SIMPLE_TYPE(USBRemoteState, USB_REMOTE)
 
 /* Bytes taken from the chardev at a time. */
 #define REMOTE_READ_SIZE            4096
+/* Data as long as this is not copied where another can have it. */
+#define REMOTE_LONG                 4096
 /* Nothing more is put into the send buffer while this much is unsent. */
 #define REMOTE_OUT_HIGH             65536
 
@@ -109,7 +111,8 @@ struct RemoteRequest {
     uint32_t length;            /* bytes of this piece */
     uint8_t setup[8];
     RemoteBuffer *buffer;
-    uint8_t *data;              /* in buffer, or NULL if it has nothing: */
+    uint8_t *data;              /* in buffer, behind the head of a message, */
+                                /* or NULL if it has nothing: */
                                 /* OUT: what was sent; IN: what came */
     uint32_t actual;            /* answered length, at most length */
     uint32_t taken;             /* IN: bytes of data given to packets */
@@ -192,11 +195,14 @@ typedef struct RemoteConn {
     RemoteConnState state;
     uint32_t generation;        /* changes with every open and close */
     UsbRemoteLimits limits;     /* in force */
-    RemoteBuffer *in;           /* header and body being received */
-    size_t in_have;
+    uint8_t head[sizeof(UsbRemoteHeader)];  /* or the preamble */
+    RemoteBuffer *in;           /* what follows it, while it arrives */
+    size_t in_have;             /* bytes of both */
     size_t in_skip;             /* bytes of an unknown message to drop */
     GByteArray *out;            /* send buffer */
     size_t out_done;            /* bytes of it that are gone */
+    const uint8_t *direct;      /* the only message, sent from where it is */
+    size_t direct_size;
     guint watch;
     QEMUTimer *write_timer;     /* where a watch cannot be had */
     QEMUTimer *handshake_timer;
@@ -316,6 +322,8 @@ void remote_violation(USBRemoteState *s, int code, uint16_t type, uint64_t id,
 size_t remote_conn_room(USBRemoteState *s);
 void remote_conn_put(USBRemoteState *s, uint16_t type, uint64_t id,
                      const void *fixed, const void *tail, size_t tail_size);
+void remote_conn_put_out(USBRemoteState *s, RemoteRequest *r,
+                         const UsbRemoteSubmit *m);
 bool remote_conn_hand_over(USBRemoteState *s, RemoteRequest *r,
                            const UsbRemoteHead *h);
 
@@ -325,8 +333,6 @@ void remote_spares_drop(USBRemoteState *s);
 void remote_spares_free(USBRemoteState *s);
 RemoteBuffer *remote_spare_buffer(USBRemoteState *s, size_t size);
 bool remote_spare_may_be_larger(USBRemoteState *s);
-RemoteBuffer *remote_spare_grow(USBRemoteState *s, RemoteBuffer *b,
-                                size_t have, size_t size);
 void remote_spare_put_buffer(USBRemoteState *s, RemoteBuffer *b);
 RemoteRequest *remote_spare_request(USBRemoteState *s);
 uint8_t *remote_request_buffer(USBRemoteState *s, RemoteRequest *r,
