@@ -262,9 +262,8 @@ static bool clear_halt(Storage *s, UsbRemoteRequest *r)
     }
     usbremote_reply(r, NULL, 0);
     if (!s->refusing) {         /* else halted until RESET, whatever */
-        usbremote_pipe_cancel(pipe);    /* the guest gave the command up */
         usbremote_pipe_clear_halt(pipe);
-        begin(s);
+        begin(s);               /* the guest gave the command up */
     }
     return true;
 }

@@ -94,7 +94,11 @@ struct Zero {
     bool writing;
 };
 
-/* Source and sink */
+/*
+ * Source and sink.  They start again after -ECANCELED, too: it may be of a
+ * halt that was cleared.  When it is of a setting that ends, that fails, and
+ * the next setting starts them.
+ */
 
 /* The byte at @offset of a transfer. */
 static uint8_t pattern_byte(const Flow *f, uint32_t offset)
@@ -120,10 +124,7 @@ static void sink(void *opaque, int result)
 {
     Flow *f = (Flow *)opaque;
 
-    if (result < 0) {
-        return;
-    }
-    if (!is_pattern(f, (uint32_t)result)) {
+    if (result >= 0 && !is_pattern(f, (uint32_t)result)) {
         usbremote_pipe_halt(f->pipe);
     }
     usbremote_pipe_read(f->pipe, f->data, FLOW_SIZE, sink, f);
@@ -133,9 +134,8 @@ static void source(void *opaque, int result)
 {
     Flow *f = (Flow *)opaque;
 
-    if (result >= 0) {
-        usbremote_pipe_write(f->pipe, f->data, FLOW_SIZE, false, source, f);
-    }
+    (void)result;
+    usbremote_pipe_write(f->pipe, f->data, FLOW_SIZE, false, source, f);
 }
 
 static void start_flow(Zero *zero, size_t index)
@@ -167,6 +167,10 @@ static void loop_on(Zero *zero)
     unsigned from = zero->sent % LOOP_DEPTH;
     unsigned to = zero->received % LOOP_DEPTH;
 
+    if (!usbremote_pipe_max_packet(zero->out) ||
+        !usbremote_pipe_max_packet(zero->in)) {
+        return;                 /* the setting ends */
+    }
     if (!zero->reading && zero->received - zero->sent < LOOP_DEPTH) {
         zero->reading = true;
         usbremote_pipe_read(zero->out, zero->ring[to], LOOP_SIZE,
@@ -187,19 +191,18 @@ static void loop_received(void *opaque, int result)
     zero->reading = false;
     if (result >= 0) {
         zero->lengths[zero->received++ % LOOP_DEPTH] = (uint32_t)result;
-        loop_on(zero);
     }
+    loop_on(zero);
 }
 
 static void loop_sent(void *opaque, int result)
 {
     Zero *zero = (Zero *)opaque;
 
+    (void)result;               /* what a cleared halt cut off is gone */
     zero->writing = false;
-    if (result >= 0) {
-        zero->sent++;
-        loop_on(zero);
-    }
+    zero->sent++;
+    loop_on(zero);
 }
 
 /* The device */

@@ -173,10 +173,15 @@ int usbremote_refuse(UsbRemoteRequest *request);
 typedef struct UsbRemotePipe UsbRemotePipe;
 
 /**
- * A read or write is over.  @result: bytes, 0 or more, or -ECANCELED when a
- * reset, another configuration or setting, unplugging, the end of the
- * connection or usbremote_pipe_cancel() came first.  The next one may be
- * started from here.
+ * A read or write is over.  @result: bytes, 0 or more, or -ECANCELED when one
+ * of these came first:
+ * - a reset, another configuration or setting, unplugging, or the end of the
+ *   connection; usbremote_pipe_max_packet() is 0 then
+ * - usbremote_pipe_clear_halt(), by the guest or the device, when some bytes
+ *   had been moved
+ * - usbremote_pipe_cancel()
+ * The next one may be started from here; in the first of these cases that
+ * fails with -ENOTCONN.
  */
 typedef void UsbRemoteDone(void *opaque, int result);
 
@@ -218,14 +223,17 @@ int usbremote_pipe_write(UsbRemotePipe *pipe, const void *data, uint32_t size,
 
 /**
  * Halt (section 9.4.5): STALL to what waits and to what comes, until the
- * guest clears it, or a reset, configuration or setting does.  What was written goes out before, in a request that is
- * not full; a read or write that is going on goes on afterwards.
+ * guest clears it, or a reset, configuration or setting does.  What was
+ * taken into a request that is not full goes out with its STALL.  A read or
+ * write that is going on waits; see usbremote_pipe_clear_halt().
  */
 void usbremote_pipe_halt(UsbRemotePipe *pipe);
 
 /**
- * As CLEAR_FEATURE(ENDPOINT_HALT) does.  What was taken into a request that
- * is not full is dropped: its transfer is over.
+ * As CLEAR_FEATURE(ENDPOINT_HALT) does, also without a halt.  A transfer that
+ * had begun is over: what was taken into a request that is not full is
+ * dropped, and a read or write of which bytes were moved ends with
+ * -ECANCELED.  One that has not begun goes on.
  */
 void usbremote_pipe_clear_halt(UsbRemotePipe *pipe);
 

@@ -275,6 +275,9 @@ static void change_feature(UsbRemoteDevice *d, UsbRemoteRequest *r,
         known = endpoint_feature(d, s, on);
         break;
     }
+    if (!d->answering) {
+        return;                 /* whose transfer was cut off ended it all */
+    }
     if (known) {
         usbremote_reply(r, NULL, 0);
     } else {

@@ -270,6 +270,9 @@ void usbremote_pipe_clear_halt(UsbRemotePipe *pipe)
 {
     pipe->halted = false;
     pipe->held_count = 0;       /* of a transfer that is over */
+    if (usbremote_pipe_moved(pipe)) {
+        finish(pipe, -ECANCELED);   /* the rest of it, too */
+    }
     pump(pipe);
 }
 
