@@ -22,6 +22,7 @@ from usbremote.testing import Bench, QemuSession
 MPS = 512
 CONFIGURE = Setup(0x00, 9, 1, 0, 0)
 CLEAR_HALT_IN = Setup(0x02, 1, 0, BULK_IN, 0)
+CLEAR_HALT_OUT = Setup(0x02, 1, 0, BULK_OUT, 0)
 OK, STALL = Status.OK, Status.STALL
 
 
@@ -368,6 +369,58 @@ class Ends(WithDevice):
         self.assertEqual(device.want(MPS), [(STALL, b"")])
         self.assertEqual(device.ask(CLEAR_HALT_IN), (OK, b""))
         self.assertEqual(device.want(MPS), [b"after"])
+
+    def test_a_write_sent_in_part_ends_when_the_halt_is_cleared(self):
+        device = self.configured()
+        cut = device.write(b"a" * 3 * MPS)
+        self.assertEqual(device.want(MPS), [b"a" * MPS])
+        call("pipe_halt", device.pipe(BULK_IN))
+        self.assertIsNone(cut.result)
+        self.assertEqual(device.ask(CLEAR_HALT_IN), (OK, b""))
+        self.assertEqual(cut.result, -errno.ECANCELED)
+        device.write(b"next")
+        self.assertEqual(device.want(4096), [b"next"])
+
+    def test_a_transfer_read_in_part_ends_when_the_halt_is_cleared(self):
+        device = self.configured()
+        cut = device.read(4096)
+        device.give(BULK_OUT, b"a" * MPS)
+        call("pipe_halt", device.pipe(BULK_OUT))
+        self.assertIsNone(cut.result)
+        self.assertEqual(device.ask(CLEAR_HALT_OUT), (OK, b""))
+        self.assertEqual(cut.result, -errno.ECANCELED)
+        after = device.read(4096)
+        device.give(BULK_OUT, b"next")
+        self.assertEqual(after.data, b"next")
+
+    def test_a_read_that_has_nothing_yet_goes_on_after_the_halt(self):
+        device = self.configured()
+        device.read(4096)
+        whole = device.give(BULK_OUT, b"whole")
+        after = device.read(4096)
+        call("pipe_halt", device.pipe(BULK_OUT))
+        self.assertEqual(device.ask(CLEAR_HALT_OUT), (OK, b""))
+        device.give(BULK_OUT, b"after")
+        self.assertEqual((whole, after.data), ([(OK, 5)], b"after"))
+
+    def test_who_is_cut_off_by_a_clear_may_write_the_next(self):
+        device, after = self.configured(), []
+        device.write(b"a" * 3 * MPS, then=lambda _: after.append(
+            device.write(b"next")))
+        device.want(MPS)
+        self.assertEqual(device.ask(CLEAR_HALT_IN), (OK, b""))
+        self.assertEqual(device.want(MPS), [b"next"])
+        self.assertEqual([t.result for t in after], [4])
+
+    def test_who_is_cut_off_by_a_clear_may_unplug_the_device(self):
+        for end, *words in ("bye", b""), ("detach",):
+            with self.subTest(end):
+                device = self.configured()
+                cut = device.write(b"a" * 3 * MPS, then=lambda _, d=device,
+                                   e=end, w=words: call(e, d.peer, *w))
+                device.want(MPS)
+                self.assertIsNone(device.ask(CLEAR_HALT_IN))
+                self.assertEqual(cut.result, -errno.ECANCELED)
 
     def test_what_waits_in_a_larger_request_is_gone_with_its_transfer(self):
         device = self.configured()

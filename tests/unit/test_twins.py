@@ -16,7 +16,9 @@ from usbremote.setup import Setup
 
 IN, OUT = 0x81, 0x01
 CONFIGURE = Setup(0x00, 9, 1, 0, 0)
-LOOPBACK = 2                    # bConfigurationValue of Gadget Zero
+CLEAR_HALT_IN, CLEAR_HALT_OUT = (Setup(0x02, 1, 0, endpoint, 0)
+                                 for endpoint in (IN, OUT))
+SOURCE_SINK, LOOPBACK = 3, 2    # bConfigurationValue of Gadget Zero
 PIECE, BUFFERS = 4096, 32       # of its loop
 SECTORS = 128
 DESCRIPTORS = [Setup(0x80, 6, kind << 8 | index, 0, 4096)
@@ -117,7 +119,7 @@ class Guest:
             if halted:
                 raise AssertionError("halted twice")
             halted = True
-            self.ask(Setup(0x02, 1, 0, IN, 0))
+            self.ask(CLEAR_HALT_IN)
 
     def command(self, length, to_guest, block, fill=0x5a):
         """A command: its data, whether it halted, and its status."""
@@ -129,7 +131,7 @@ class Guest:
             answer = self.answer(self.begin(IN, length))
             data = answer.status, answer.data
             if answer.status == Status.STALL:
-                self.ask(Setup(0x02, 1, 0, IN, 0))
+                self.ask(CLEAR_HALT_IN)
         elif length:
             data = self.give(bytes([fill]) * length)
         return data, self.want(13)
@@ -195,6 +197,35 @@ class Twins(unittest.TestCase):
             self.assert_alike(pair, lambda d: d.ask(setup))
         self.assert_alike(pair, lambda d: d.want(4096))
         self.assert_alike(pair, lambda d: d.give(bytes(range(63)) * 4))
+
+    def test_source_and_sink_go_on_when_a_halt_is_cleared_on_the_way(self):
+        for alternate in 0, 1:
+            pair = self.both("zero", "--pattern", "1")
+            packet = bytes(i % 63 for i in range(512))
+            for guest in pair:
+                guest.ask(Setup(0x00, 9, SOURCE_SINK, 0, 0))
+                guest.ask(Setup(0x01, 11, alternate, 0, 0))
+                for _ in range(2):
+                    self.assertEqual(guest.want(512), (False, packet))
+                    self.assertEqual(guest.give(packet), Status.OK)
+                    guest.ask(CLEAR_HALT_IN)
+                    guest.ask(CLEAR_HALT_OUT)
+
+    def test_the_loop_goes_on_when_a_halt_is_cleared_on_the_way(self):
+        for guest in self.loops():
+            for _ in range(2):
+                guest.give(bytes(PIECE))
+                self.assertEqual(guest.want(512), (False, bytes(512)))
+                guest.ask(CLEAR_HALT_IN)
+                guest.give(b"next")
+                self.assertEqual(guest.want(512), (False, b"next"))
+                guest.give(bytes(512))
+                guest.ask(CLEAR_HALT_OUT)
+                guest.give(b"next")
+                self.assertEqual(guest.want(PIECE)[1][-4:], b"next")
+            guest.ask(Setup(0x01, 11, 0, 0, 0))     # starts it anew
+            guest.give(b"anew")
+            self.assertEqual(guest.want(512), (False, b"anew"))
 
     def test_the_loop_gives_back_the_same(self):
         pair = self.both("zero", "--loop")
