@@ -37,11 +37,18 @@ static char *remote_printable(const uint8_t *text, size_t size)
     return s;
 }
 
+/* The bytes of a SUBMIT that is sent from the buffer of @r. */
+static size_t remote_direct_size(const RemoteRequest *r)
+{
+    return REMOTE_DATA_AT + r->length;
+}
+
 /* Bytes that may still be put into the send buffer; 0 when it is full. */
 size_t remote_conn_room(USBRemoteState *s)
 {
-    size_t unsent = s->conn.direct ? s->conn.direct_size
-                                   : s->conn.out->len - s->conn.out_done;
+    const RemoteConn *c = &s->conn;
+    size_t unsent = c->direct ? remote_direct_size(c->direct)
+                              : c->out->len - c->out_done;
 
     return unsent < REMOTE_OUT_HIGH ? REMOTE_OUT_HIGH - unsent : 0;
 }
@@ -73,9 +80,11 @@ static void remote_put_head(uint8_t *to, const UsbRemoteHead *h,
 /* What is left of the direct message goes through the send buffer after all. */
 static void remote_conn_settle_direct(RemoteConn *c, size_t sent)
 {
-    if (c->direct) {
-        g_byte_array_append(c->out, c->direct + sent, c->direct_size - sent);
-        c->direct = NULL;
+    RemoteRequest *r = g_steal_pointer(&c->direct);
+
+    if (r) {
+        g_byte_array_append(c->out, r->buffer->bytes + sent,
+                            remote_direct_size(r) - sent);
     }
 }
 
@@ -110,7 +119,6 @@ void remote_conn_put_out(USBRemoteState *s, RemoteRequest *r,
 {
     RemoteConn *c = &s->conn;
     UsbRemoteHead h;
-    uint8_t *start;
 
     if (r->length < REMOTE_LONG || c->direct || c->out->len) {
         remote_conn_put(s, USB_REMOTE_MSG_SUBMIT, r->id, m, r->data,
@@ -118,10 +126,8 @@ void remote_conn_put_out(USBRemoteState *s, RemoteRequest *r,
         return;
     }
     h = remote_head(s, USB_REMOTE_MSG_SUBMIT, r->id, r->length);
-    start = r->data - sizeof(*m) - sizeof(UsbRemoteHeader);
-    remote_put_head(start, &h, m);
-    c->direct = start;
-    c->direct_size = sizeof(UsbRemoteHeader) + h.length;
+    remote_put_head(r->buffer->bytes, &h, m);
+    c->direct = r;
 }
 
 static void remote_put_text(USBRemoteState *s, uint16_t type, uint64_t id,
@@ -156,10 +162,10 @@ static void remote_put_detached(USBRemoteState *s)
 {
     UsbRemoteDetached m = {};
     UsbRemoteHeader *h;
-    size_t start = s->conn.out->len;
+    GByteArray *out = s->conn.out;
 
     remote_conn_put(s, USB_REMOTE_MSG_DETACHED, 0, &m, NULL, 0);
-    h = (UsbRemoteHeader *)(s->conn.out->data + start);
+    h = (UsbRemoteHeader *)(out->data + out->len - sizeof(m) - sizeof(*h));
     usb_remote_put32(h->attachment, s->detached_number);
 }
 
@@ -241,8 +247,29 @@ static void remote_conn_wait_writable(USBRemoteState *s)
 }
 
 /*
- * Write what the chardev takes of the send buffer.  Returns false if there
- * is nothing more to be done now: it is full, or the connection is gone.
+ * A write error can end the connection and with it the request, and a chardev
+ * logs the bytes after that: the buffer is nobody else's in the meantime.
+ */
+static int remote_conn_write_direct(USBRemoteState *s)
+{
+    RemoteConn *c = &s->conn;
+    uint32_t generation = c->generation;
+    RemoteRequest *r = c->direct;
+    RemoteBuffer *b = g_steal_pointer(&r->buffer);
+    int n = qemu_chr_fe_write(&s->chr, b->bytes, remote_direct_size(r));
+
+    if (c->generation == generation) {
+        r->buffer = b;
+    } else {
+        remote_spare_put_buffer(s, b);
+    }
+    return n;
+}
+
+/*
+ * Write what the chardev takes of the direct message or the send buffer.
+ * Returns false if there is nothing more to be done now: it is full, or the
+ * connection is gone.
  */
 static bool remote_conn_write(USBRemoteState *s)
 {
@@ -252,7 +279,7 @@ static bool remote_conn_write(USBRemoteState *s)
     int n;
 
     errno = 0;
-    n = direct ? qemu_chr_fe_write(&s->chr, c->direct, c->direct_size)
+    n = direct ? remote_conn_write_direct(s)
                : qemu_chr_fe_write(&s->chr, c->out->data + c->out_done,
                                    c->out->len - c->out_done);
     if (c->generation != generation) {
@@ -611,7 +638,7 @@ static void remote_conn_advance(USBRemoteState *s, size_t need)
         } else if (c->in_have == need) {
             remote_got_preamble(s);
         }
-    } else if (c->in_have == sizeof(UsbRemoteHeader)) {
+    } else if (c->in_have == sizeof(UsbRemoteHeader) && !c->in) {
         remote_got_header(s);
     } else if (c->in_have == need) {
         UsbRemoteHead h = usb_remote_get_header(c->head);

@@ -11,9 +11,6 @@
 #include "qemu/osdep.h"
 #include "dev-remote.h"
 
-/* Before the data, there is room for what makes a SUBMIT of it. */
-#define REMOTE_DATA_AT      (sizeof(UsbRemoteHeader) + sizeof(UsbRemoteSubmit))
-
 #ifdef QEMU_SANITIZE_ADDRESS
 #include <sanitizer/asan_interface.h>
 #else
@@ -60,17 +57,18 @@ RemoteBuffer *remote_spare_buffer(USBRemoteState *s, size_t size)
  * A buffer may come back for a smaller request, or hold more than an answer
  * to it, which has less credit than the buffer has bytes.  So this is only
  * while all of them, used or not, are within half of the credit, as much as
- * busy endpoints get; the one that a message is received into comes on top.
- * Buffers of that kind are never more than that in all, and the others are as
- * long as their requests, which have credit: one and a half times it together,
- * but for the heads of messages.
+ * busy endpoints get, and the heads of messages; the one that a message is
+ * received into comes on top, and may be the last to be let in.  The others
+ * are as long as their requests, which have credit: one and a half times it
+ * together, and two messages.
  */
 bool remote_spare_may_be_larger(USBRemoteState *s)
 {
+    const UsbRemoteLimits *l = &s->conn.limits;
     RemoteBuffer *in = s->conn.in;
 
     return s->buffer_bytes - (in ? in->room : 0) <=
-           s->conn.limits.max_bytes / 2 + REMOTE_SPARE_MAX * REMOTE_DATA_AT;
+           l->max_bytes / 2 + (l->max_requests + 1) * REMOTE_DATA_AT;
 }
 
 void remote_spare_put_buffer(USBRemoteState *s, RemoteBuffer *b)

@@ -74,8 +74,11 @@ OBJECT_DECLARE_SIMPLE_TYPE(USBRemoteState, USB_REMOTE)
 
 /* Bytes taken from the chardev at a time. */
 #define REMOTE_READ_SIZE            4096
-/* Data as long as this is not copied where another can have it. */
+/* A message as long as this is not copied if its buffer can go on. */
 #define REMOTE_LONG                 4096
+/* In the buffer of a request: before it, there is room for a SUBMIT's head. */
+#define REMOTE_DATA_AT              (sizeof(UsbRemoteHeader) + \
+                                     sizeof(UsbRemoteSubmit))
 /* Nothing more is put into the send buffer while this much is unsent. */
 #define REMOTE_OUT_HIGH             65536
 
@@ -201,8 +204,7 @@ typedef struct RemoteConn {
     size_t in_skip;             /* bytes of an unknown message to drop */
     GByteArray *out;            /* send buffer */
     size_t out_done;            /* bytes of it that are gone */
-    const uint8_t *direct;      /* the only message, sent from where it is */
-    size_t direct_size;
+    RemoteRequest *direct;      /* whose SUBMIT is sent from its buffer */
     guint watch;
     QEMUTimer *write_timer;     /* where a watch cannot be had */
     QEMUTimer *handshake_timer;
