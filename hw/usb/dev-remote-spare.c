@@ -3,9 +3,10 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * What a transfer needs is kept when it is over, so that the next one needs
- * no allocation.  Both the number and the bytes are bounded; what is above is
- * freed.
+ * What a transfer needs is kept when it is over, so that the next one of its
+ * size needs no allocation.  Both the number and the bytes are bounded; what
+ * is above is freed, and so is a buffer that is too small when its turn comes:
+ * where sizes differ, the large ones are those that stay.
  */
 
 #include "qemu/osdep.h"
