@@ -405,7 +405,8 @@ static void remote_continue_in(RemoteEndpoint *ep, RemotePacket *rp)
 {
     USBPacket *p = rp->packet;
 
-    if (ep->n_packets == 1 && ep->partial_size == usb_packet_size(p) &&
+    if (ep->n_packets == 1 && ep->partial_size &&
+        ep->partial_size == usb_packet_size(p) &&
         remote_same_id(ep->partial_id, p->id)) {
         rp->progress = ep->partial_progress;
     }

@@ -7,6 +7,8 @@
 #include "qemu/osdep.h"
 #include "usb-remote-rig.h"
 
+#define DESCRIPTORS     300     /* more than a host controller's ring has */
+
 typedef struct Window {
     uint32_t max_payload;
     uint32_t max_requests;
@@ -464,6 +466,34 @@ static void pieces_are_read_once(const void *opaque)
     rig_free(rig);
 }
 
+/*
+ * A read that is gone does not go on in one of no bytes, though that has the
+ * same descriptor in its turn.
+ */
+static void nothing_goes_on_in_a_read_of_no_bytes(const void *opaque)
+{
+    static const Window w = { 8192, 16, 16, 1 << 20 };
+    static uint8_t data[8192];
+    Rig *rig = rig_window(opaque, &w);
+    UsbHcTransfer *x = usbhc_submit(rig->bulk_in, NULL, 16384);
+    PeerMessage *m;
+    unsigned i;
+
+    peer_answer_ok(rig->peer, rig_submit(rig, PEER_BULK_IN), data, 8192);
+    peer_message_free(rig_submit(rig, PEER_BULK_IN));
+    usbhc_cancel(x);
+    for (i = 0; i < DESCRIPTORS; i++) {
+        usbhc_transfer_free(x);
+        x = usbhc_submit(rig->bulk_in, NULL, 0);
+        m = rig_submit(rig, PEER_BULK_IN);
+        g_assert_cmpint(peer_submit_length(m), ==, 0);
+        peer_answer_ok(rig->peer, m, NULL, 0);
+        g_assert_cmpint(usbhc_wait(x), ==, USBHC_OK);
+    }
+    usbhc_transfer_free(x);
+    rig_free(rig);
+}
+
 /* Nor does data that nobody reads stop the other endpoints. */
 static void kept_data_leaves_room_for_a_packet(const void *opaque)
 {
@@ -589,6 +619,10 @@ void usb_remote_credit_add(void)
             kept_data_leaves_room_for_a_packet);
     rig_add(&usbhc_xhci, "pieces-are-read-once", pieces_are_read_once);
     rig_add(&usbhc_ehci, "pieces-are-read-once", pieces_are_read_once);
+    rig_add(&usbhc_xhci, "nothing-goes-on-in-a-read-of-no-bytes",
+            nothing_goes_on_in_a_read_of_no_bytes);
+    rig_add(&usbhc_ehci, "nothing-goes-on-in-a-read-of-no-bytes",
+            nothing_goes_on_in_a_read_of_no_bytes);
     rig_add(&usbhc_xhci, "nak-waits-for-a-slow-interval",
             nak_waits_for_a_slow_interval);
     rig_add(&usbhc_ehci, "nak-waits-for-a-slow-interval",
