@@ -387,7 +387,9 @@ static void packet_in_flight_at_a_migration(const void *opaque)
     qtest_quit(rig->qts);
     set_async_td(file, mark, sizeof(mark), xfer->td[0]);
     rig->qts = qtest_initf("-machine pc -nodefaults -device %s %s "
-                           "-incoming %s", rig->drv->device, KEYBOARD, uri);
+                           "-incoming defer", rig->drv->device, KEYBOARD);
+    qtest_qmp_assert_success(rig->qts, "{ 'execute': 'migrate-incoming', "
+                             "'arguments': { 'uri': %s } }", uri);
     qtest_qmp_eventwait(rig->qts, "RESUME");
     usbhc_move(rig->hc, rig->qts);
     usbhc_press_key(rig->qts);
