@@ -5,12 +5,16 @@
  *
  * What a transfer needs is kept when it is over, so that the next one of its
  * size needs no allocation.  Both the number and the bytes are bounded; what
- * is above is freed, and so is a buffer that is too small when its turn comes:
- * where sizes differ, the large ones are those that stay.
+ * is above is freed.  Buffers for little are all of one size.  Those for more
+ * are freed if they are too small when their turn comes: where sizes differ,
+ * the largest are those that stay.
  */
 
 #include "qemu/osdep.h"
 #include "dev-remote.h"
+
+/* The room of a buffer for little: what is less than a long message. */
+#define REMOTE_LITTLE   (REMOTE_DATA_AT + REMOTE_LONG)
 
 #ifdef QEMU_SANITIZE_ADDRESS
 #include <sanitizer/asan_interface.h>
@@ -31,13 +35,32 @@ static void remote_buffer_free(USBRemoteState *s, RemoteBuffer *b)
     g_free(b);
 }
 
+/* The spare buffers among which one with @room bytes belongs. */
+static GPtrArray *remote_spares_of(USBRemoteState *s, size_t room)
+{
+    return room <= REMOTE_LITTLE ? s->spare_little : s->spare_buffers;
+}
+
+static RemoteBuffer *remote_buffer_new(USBRemoteState *s, size_t size)
+{
+    bool little = size < REMOTE_LITTLE && remote_spare_may_be_larger(s);
+    size_t room = little ? REMOTE_LITTLE : size;
+    RemoteBuffer *b = g_try_malloc(sizeof(*b) + room);
+
+    if (b) {
+        b->room = room;
+        s->buffer_bytes += room;
+    }
+    return b;
+}
+
 /*
  * A buffer with room for @size bytes, or NULL.  The last one that was given
  * back comes first: it is still in the processor's caches.
  */
 RemoteBuffer *remote_spare_buffer(USBRemoteState *s, size_t size)
 {
-    RemoteBuffer *b = remote_spare_take(s->spare_buffers);
+    RemoteBuffer *b = remote_spare_take(remote_spares_of(s, size));
 
     if (b && b->room >= size) {
         ASAN_UNPOISON_MEMORY_REGION(b->bytes, size);
@@ -46,22 +69,17 @@ RemoteBuffer *remote_spare_buffer(USBRemoteState *s, size_t size)
     if (b) {
         remote_buffer_free(s, b);
     }
-    b = g_try_malloc(sizeof(*b) + size);
-    if (b) {
-        b->room = size;
-        s->buffer_bytes += size;
-    }
-    return b;
+    return remote_buffer_new(s, size);
 }
 
 /*
- * A buffer may come back for a smaller request, or hold more than an answer
- * to it, which has less credit than the buffer has bytes.  So this is only
- * while all of them, used or not, are within half of the credit, as much as
- * busy endpoints get, and the heads of messages; the one that a message is
- * received into comes on top, and may be the last to be let in.  The others
- * are as long as their requests, which have credit: one and a half times it
- * together, and two messages.
+ * A buffer may have room for more from the start, come back for a smaller
+ * request, or hold more than an answer to it, which has less credit than the
+ * buffer has bytes.  So this is only while all of them, used or not, are
+ * within half of the credit, as much as busy endpoints get, and the heads of
+ * messages; the one that a message is received into comes on top, and may be
+ * the last to be let in.  The others are as long as their requests, which
+ * have credit: one and a half times it together, and two messages.
  */
 bool remote_spare_may_be_larger(USBRemoteState *s)
 {
@@ -74,13 +92,14 @@ bool remote_spare_may_be_larger(USBRemoteState *s)
 
 void remote_spare_put_buffer(USBRemoteState *s, RemoteBuffer *b)
 {
-    if (s->spare_buffers->len == REMOTE_SPARE_MAX ||
-        !remote_spare_may_be_larger(s)) {
+    GPtrArray *spares = remote_spares_of(s, b->room);
+
+    if (spares->len == REMOTE_SPARE_MAX || !remote_spare_may_be_larger(s)) {
         remote_buffer_free(s, b);
         return;
     }
     ASAN_POISON_MEMORY_REGION(b->bytes, b->room);
-    g_ptr_array_add(s->spare_buffers, b);
+    g_ptr_array_add(spares, b);
 }
 
 /* A request of zeros. */
@@ -145,6 +164,7 @@ void remote_spares_init(USBRemoteState *s)
 {
     s->spare_requests = g_ptr_array_sized_new(REMOTE_SPARE_MAX);
     s->spare_packets = g_ptr_array_sized_new(REMOTE_SPARE_MAX);
+    s->spare_little = g_ptr_array_sized_new(REMOTE_SPARE_MAX);
     s->spare_buffers = g_ptr_array_sized_new(REMOTE_SPARE_MAX);
 }
 
@@ -157,8 +177,11 @@ void remote_spares_drop(USBRemoteState *s)
     while (s->spare_packets->len) {
         g_free(remote_spare_packet(s));
     }
+    while (s->spare_little->len) {
+        remote_buffer_free(s, remote_spare_take(s->spare_little));
+    }
     while (s->spare_buffers->len) {
-        remote_buffer_free(s, remote_spare_buffer(s, 0));
+        remote_buffer_free(s, remote_spare_take(s->spare_buffers));
     }
 }
 
@@ -167,5 +190,6 @@ void remote_spares_free(USBRemoteState *s)
     remote_spares_drop(s);
     g_ptr_array_free(s->spare_requests, true);
     g_ptr_array_free(s->spare_packets, true);
+    g_ptr_array_free(s->spare_little, true);
     g_ptr_array_free(s->spare_buffers, true);
 }

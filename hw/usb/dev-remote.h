@@ -272,7 +272,8 @@ struct USBRemoteState {
 
     GPtrArray *spare_requests;
     GPtrArray *spare_packets;
-    GPtrArray *spare_buffers;
+    GPtrArray *spare_little;    /* buffers, all of one size */
+    GPtrArray *spare_buffers;   /* larger ones */
     uint64_t buffer_bytes;      /* of all buffers, spare ones too */
 
     RemoteEndpoint eps[REMOTE_ENDPOINTS];
