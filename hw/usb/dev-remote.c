@@ -30,10 +30,13 @@ QEMU_BUILD_BUG_ON(USB_REMOTE_SPEED_FULL != USB_SPEED_FULL);
 QEMU_BUILD_BUG_ON(USB_REMOTE_SPEED_HIGH != USB_SPEED_HIGH);
 QEMU_BUILD_BUG_ON(USB_REMOTE_SPEED_SUPER != USB_SPEED_SUPER);
 
-/* For logs and traces. */
+/*
+ * For logs and traces.  Without the check that DEVICE() makes, because traces
+ * want it for each message whether they are on or not.
+ */
 const char *remote_name(USBRemoteState *s)
 {
-    return DEVICE(s)->id ?: "(no id)";
+    return s->parent_obj.qdev.id ?: "(no id)";
 }
 
 /* What is due is done from the bottom half. */

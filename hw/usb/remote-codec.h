@@ -71,7 +71,6 @@ typedef enum UsbRemoteTail {
 
 typedef struct UsbRemoteMessageInfo {
     const char *name;
-    uint16_t type;
     uint8_t from;               /* USB_REMOTE_FROM_* */
     uint8_t fixed;              /* bytes of the fixed part */
     UsbRemoteTail tail;
@@ -100,21 +99,20 @@ typedef struct UsbRemoteLimits {
 /* NULL for a type that this version does not know. */
 static inline const UsbRemoteMessageInfo *usb_remote_message(uint16_t type)
 {
-    static const UsbRemoteMessageInfo table[] = {
 #define USB_REMOTE_INFO(name, sender, fixed, tail) \
-        { #name, USB_REMOTE_MSG_##name, USB_REMOTE_FROM_##sender, \
-          sizeof(fixed), USB_REMOTE_TAIL_##tail },
-        USB_REMOTE_MESSAGES(USB_REMOTE_INFO)
-#undef USB_REMOTE_INFO
-    };
-    size_t i;
+    case USB_REMOTE_MSG_##name: { \
+        static const UsbRemoteMessageInfo info = { \
+            #name, USB_REMOTE_FROM_##sender, sizeof(fixed), \
+            USB_REMOTE_TAIL_##tail \
+        }; \
+        return &info; \
+    }
 
-    for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        if (table[i].type == type) {
-            return &table[i];
-        }
+    switch (type) {
+    USB_REMOTE_MESSAGES(USB_REMOTE_INFO)
     }
     return NULL;
+#undef USB_REMOTE_INFO
 }
 
 /* For logs; never NULL. */
