@@ -268,7 +268,7 @@ static void read_some(UsbRemotePeer *p)
         } else if (n == 0 || !would_wait(errno)) {
             usbremote_feed_eof(p);
         }
-        if (n < (ssize_t)size) {
+        if (n <= 0) {
             break;
         }
     }
