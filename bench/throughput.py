@@ -60,14 +60,15 @@ class Plan:
     sizes: tuple = SIZES
     depths: tuple = DEPTHS
     boots: int = 6
-    pairs: int = 3              # of runs in each boot
-    seconds: float = 0.3        # of one run
+    pairs: int = 2              # of samples in each boot
+    turns: int = 3              # runs of each device that make one sample
+    seconds: float = 0.25       # of one run
     controls: int = 1000        # requests of one run
 
 
 FULL = Plan()
 QUICK = Plan(sizes=(512, 64 << 10), depths=(1, 16), boots=2, pairs=3,
-             seconds=0.15, controls=300)
+             turns=1, seconds=0.15, controls=300)
 
 
 def shown_size(size):
@@ -82,49 +83,65 @@ def label(figure):
 # Measuring
 
 
-def cell(name, unit, more_is_better, runs, value, required=True):
-    """A figure of which the devices have one sample each in turn."""
+def total(runs, key):
+    return sum(run[key] for run in runs)
+
+
+def cell(name, unit, more_is_better, samples, value, required=True):
+    """A figure of which the devices have one value for each sample."""
     return {'figure': 'cell', 'name': name, 'unit': unit,
             'more_is_better': more_is_better, 'required': required,
-            'samples': {device: [value(run) for run in runs[device]]
+            'samples': {device: [value(runs) for runs in samples[device]]
                         for device in DEVICES}}
 
 
-def take_turns(duel, words, pairs):
-    """The devices' runs of the client with @words, A B A B; one before."""
-    runs = {device: [] for device in duel.devices}
-    for number in range(pairs + 1):
+def measured_run(duel, device, words):
+    before = duel.cpu_seconds()
+    run = duel.run(device, words)
+    run['cpu_seconds'] = duel.cpu_seconds() - before
+    return run
+
+
+def one_each(duel, words, turns):
+    """A sample of each device: its runs, the devices A B A B."""
+    sample = {device: [] for device in duel.devices}
+    for _ in range(turns):
         for device in duel.devices:
-            before = duel.cpu_seconds()
-            run = duel.run(device, words)
-            run['cpu_seconds'] = duel.cpu_seconds() - before
-            if number:
-                runs[device].append(run)
-    return runs
+            sample[device].append(measured_run(duel, device, words))
+    return sample
+
+
+def take_turns(duel, words, plan):
+    """The devices' samples of the client with @words; one run before."""
+    one_each(duel, words, 1)
+    pairs = [one_each(duel, words, plan.turns) for _ in range(plan.pairs)]
+    return {device: [pair[device] for pair in pairs]
+            for device in duel.devices}
 
 
 def bulk(duel, plan, direction, size, depth):
-    runs = take_turns(duel, f'bench {direction} {size} {depth} '
-                      f'{plan.seconds}', plan.pairs)
+    samples = take_turns(duel, f'bench {direction} {size} {depth} '
+                         f'{plan.seconds}', plan)
     name = f'bulk {direction} {shown_size(size)} x {depth}'
-    yield cell(name, 'MiB/s', True, runs,
-               lambda run: run['bytes'] / run['seconds'] / MIB)
-    yield cell(name, 'CPU ms/MiB', False, runs,
-               lambda run: 1000 * MIB * run['cpu_seconds'] / run['moved'])
+    yield cell(name, 'MiB/s', True, samples, lambda runs:
+               total(runs, 'bytes') / total(runs, 'seconds') / MIB)
+    yield cell(name, 'CPU ms/MiB', False, samples, lambda runs:
+               1000 * MIB * total(runs, 'cpu_seconds') / total(runs, 'moved'))
 
 
 def control(duel, plan):
-    runs = take_turns(duel, f'control-latency {plan.controls}', plan.pairs)
-    yield cell('control p50', 'us', False, runs, lambda run: run['median'])
-    yield cell('control p99', 'us', False, runs, lambda run: run['p99'])
+    samples = take_turns(duel, f'control-latency {plan.controls}', plan)
+    for name, key in (('p50', 'median'), ('p99', 'p99')):
+        yield cell(f'control {name}', 'us', False, samples,
+                   lambda runs, key=key: total(runs, key) / len(runs))
 
 
 def interrupt(duel, plan, direction):
-    runs = take_turns(duel, f'interrupt-rate {direction} {plan.seconds}',
-                      plan.pairs)
+    samples = take_turns(duel, f'interrupt-rate {direction} {plan.seconds}',
+                         plan)
     name = f'interrupt {direction}' + ' (*)' * (direction == 'out')
-    yield cell(name, '1/s', True, runs,
-               lambda run: run['rate'], required=direction == 'in')
+    yield cell(name, '1/s', True, samples, lambda runs:
+               total(runs, 'rate') / len(runs), required=direction == 'in')
 
 
 def drive(duel, plan):
@@ -253,8 +270,8 @@ def report(figures):
     """Lines for a person."""
     for pinned in (True, False):
         title = f'{"Pinned to one CPU" if pinned else "Unpinned"}: '
-        yield (title + 'medians; ratios run by run to usb-redir, 1.2 is 20 % '
-               'better')
+        yield (title + 'medians; ratios sample by sample to usb-redir, 1.2 '
+               'is 20 % better')
         yield from table(['', *DEVICES, 'ratio', 'quartiles', ''], map(
             cell_row, chosen(figures, 'cell', pinned=pinned)))
         yield ''
