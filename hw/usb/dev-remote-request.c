@@ -729,7 +729,7 @@ int64_t remote_requests_tick(USBRemoteState *s, int64_t now)
 
     REMOTE_FOREACH_BUSY(s, i) {
         if (remote_ep_is_idle(&s->eps[i])) {
-            s->busy &= ~(1u << i);
+            clear_bit(i, s->busy);
         } else {
             next = MIN(next, remote_endpoint_tick(s, &s->eps[i], now));
         }

@@ -34,7 +34,7 @@
 
 #include "chardev/char-fe.h"
 #include "hw/usb.h"
-#include "qemu/host-utils.h"
+#include "qemu/bitmap.h"
 #include "qemu/queue.h"
 #include "qemu/timer.h"
 #include "qom/object.h"
@@ -285,7 +285,7 @@ struct USBRemoteState {
     bool starved;               /* so is one of the endpoints */
     bool credit_freed;          /* starved endpoints can try again */
     unsigned next_ep;           /* round robin of SUBMITs */
-    uint32_t busy;              /* a bit for each: there may be work on it */
+    DECLARE_BITMAP(busy, REMOTE_ENDPOINTS);     /* there may be work on it */
 
     GByteArray *configs[REMOTE_CONFIGS];    /* as seen going by */
     unsigned next_config;
@@ -418,16 +418,13 @@ static inline bool remote_same_id(uint64_t a, uint64_t b)
 /* From now on @ep has to be looked at. */
 static inline void remote_set_busy(USBRemoteState *s, RemoteEndpoint *ep)
 {
-    s->busy |= 1u << (ep - s->eps);
+    set_bit(ep - s->eps, s->busy);
 }
 
 /* The number of the first endpoint to be looked at from @i on. */
 static inline unsigned remote_next_busy(USBRemoteState *s, unsigned i)
 {
-    QEMU_BUILD_BUG_ON(REMOTE_ENDPOINTS != 32);
-
-    return i < REMOTE_ENDPOINTS ? ctz32(s->busy & (UINT32_MAX << i))
-                                : REMOTE_ENDPOINTS;
+    return find_next_bit(s->busy, REMOTE_ENDPOINTS, i);
 }
 
 /* Those that become busy meanwhile are included, if @i has not passed them. */
