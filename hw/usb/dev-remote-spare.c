@@ -168,6 +168,13 @@ void remote_spares_init(USBRemoteState *s)
     s->spare_buffers = g_ptr_array_sized_new(REMOTE_SPARE_MAX);
 }
 
+static void remote_buffers_drop(USBRemoteState *s, GPtrArray *spares)
+{
+    while (spares->len) {
+        remote_buffer_free(s, remote_spare_take(spares));
+    }
+}
+
 /* Keep nothing of what is not in use. */
 void remote_spares_drop(USBRemoteState *s)
 {
@@ -177,12 +184,8 @@ void remote_spares_drop(USBRemoteState *s)
     while (s->spare_packets->len) {
         g_free(remote_spare_packet(s));
     }
-    while (s->spare_little->len) {
-        remote_buffer_free(s, remote_spare_take(s->spare_little));
-    }
-    while (s->spare_buffers->len) {
-        remote_buffer_free(s, remote_spare_take(s->spare_buffers));
-    }
+    remote_buffers_drop(s, s->spare_little);
+    remote_buffers_drop(s, s->spare_buffers);
 }
 
 void remote_spares_free(USBRemoteState *s)
