@@ -87,6 +87,10 @@ def total(runs, key):
     return sum(run[key] for run in runs)
 
 
+def mean_of(key):
+    return lambda runs: statistics.mean(run[key] for run in runs)
+
+
 def cell(name, unit, more_is_better, samples, value, required=True):
     """A figure of which the devices have one value for each sample."""
     return {'figure': 'cell', 'name': name, 'unit': unit,
@@ -131,17 +135,16 @@ def bulk(duel, plan, direction, size, depth):
 
 def control(duel, plan):
     samples = take_turns(duel, f'control-latency {plan.controls}', plan)
-    for name, key in (('p50', 'median'), ('p99', 'p99')):
-        yield cell(f'control {name}', 'us', False, samples,
-                   lambda runs, key=key: total(runs, key) / len(runs))
+    yield cell('control p50', 'us', False, samples, mean_of('median'))
+    yield cell('control p99', 'us', False, samples, mean_of('p99'))
 
 
 def interrupt(duel, plan, direction):
     samples = take_turns(duel, f'interrupt-rate {direction} {plan.seconds}',
                          plan)
     name = f'interrupt {direction}' + ' (*)' * (direction == 'out')
-    yield cell(name, '1/s', True, samples, lambda runs:
-               total(runs, 'rate') / len(runs), required=direction == 'in')
+    yield cell(name, '1/s', True, samples, mean_of('rate'),
+               required=direction == 'in')
 
 
 def drive(duel, plan):
