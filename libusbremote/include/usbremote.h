@@ -269,10 +269,12 @@ void *usbremote_private(const UsbRemoteRequest *request);
 /**
  * Answer a request.
  *
- * @status: USB_REMOTE_STATUS_*.  IN: the @length bytes at @data, which are
- * copied, go to the guest; 0 with NAK and CANCELLED.  OUT: @data is NULL and
- * @length, at most usbremote_length(), says how much was used; 0 with NAK.
- * An IN with more than was asked for is babble, and is sent all the same.
+ * @status: USB_REMOTE_STATUS_*.  IN: the @length bytes at @data go to the
+ * guest; 0 with NAK and CANCELLED.  They are not needed any more when this
+ * returns: much is sent at once, as far as the socket takes it, and what is
+ * left is copied.  OUT: @data is NULL and @length, at most
+ * usbremote_length(), says how much was used; 0 with NAK.  An IN with more
+ * than was asked for is babble, and is sent all the same.
  *
  * Returns 0, and the request is gone; or an error, and it is not:
  * -EINVAL for another status, or data or a length that do not go with it;

@@ -11,6 +11,7 @@
 #include "session.h"
 
 #define UNSENT_EXTRA    65536   /* unsent bytes besides max_bytes of data */
+#define LONG            4096    /* bytes that are worth a call to send them */
 
 /* Buffers */
 
@@ -53,12 +54,26 @@ static void buffer_append(Buffer *b, const void *bytes, size_t size)
 
 /* Sending */
 
+/*
+ * Much data is sent from where it is, as far as the socket takes it now; what
+ * is unsent already says that it takes no more.  Returns how much was sent.
+ */
+static size_t send_along(UsbRemotePeer *p, const void *tail, size_t size)
+{
+    if (size < LONG || !p->send_along || p->out.end - p->out.start >= LONG) {
+        return 0;
+    }
+    return p->send_along(p, tail, size);
+}
+
+/* A message that has begun has to end, so there is room for it before. */
 int session_put(UsbRemotePeer *p, const UsbRemoteHead *head,
                 const void *fixed, size_t fixed_size, const void *tail,
                 size_t tail_size)
 {
     UsbRemoteHead h = *head;
     uint8_t header[sizeof(UsbRemoteHeader)];
+    size_t sent;
 
     h.length = (uint32_t)(fixed_size + tail_size);
     if (!buffer_reserve(&p->out, sizeof(header) + h.length)) {
@@ -67,7 +82,10 @@ int session_put(UsbRemotePeer *p, const UsbRemoteHead *head,
     usb_remote_put_header(header, &h);
     buffer_append(&p->out, header, sizeof(header));
     buffer_append(&p->out, fixed, fixed_size);
-    buffer_append(&p->out, tail, tail_size);
+    sent = send_along(p, tail, tail_size);
+    if (sent < tail_size) {
+        buffer_append(&p->out, (const uint8_t *)tail + sent, tail_size - sent);
+    }
     return 0;
 }
 

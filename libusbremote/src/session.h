@@ -84,6 +84,11 @@ struct UsbRemotePeer {
     size_t held;                /* bytes of all memory, used or spare */
 
     int fd;
+    /*
+     * Send what is unsent and, in the same call, some of @size bytes that
+     * follow it; never waits.  Returns how many of these.  NULL: no socket.
+     */
+    size_t (*send_along)(UsbRemotePeer *p, const void *bytes, size_t size);
 };
 
 /* session.c */

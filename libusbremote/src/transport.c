@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -84,11 +85,38 @@ static int parse_address(Address *a, const char *text)
     return -EINVAL;
 }
 
+static size_t send_along(UsbRemotePeer *p, const void *bytes, size_t size)
+{
+    struct iovec parts[2];
+    struct msghdr message;
+    size_t unsent;
+    ssize_t n;
+
+    parts[0].iov_base = (void *)usbremote_output(p, &unsent);
+    parts[0].iov_len = unsent;
+    parts[1].iov_base = (void *)bytes;
+    parts[1].iov_len = size;
+    memset(&message, 0, sizeof(message));
+    message.msg_iov = parts;
+    message.msg_iovlen = 2;
+    n = sendmsg(p->fd, &message, MSG_NOSIGNAL);
+    if (n <= 0) {
+        return 0;               /* write_some() will see why */
+    }
+    if ((size_t)n < unsent) {
+        unsent = (size_t)n;
+    }
+    usbremote_output_sent(p, unsent);
+    return (size_t)n - unsent;
+}
+
 /* Never waits, and does not leak into programs that the peer starts. */
-static int prepare(int fd, bool tcp)
+static int prepare(UsbRemotePeer *p, int fd, bool tcp)
 {
     int one = 1;
 
+    p->fd = fd;
+    p->send_along = send_along;
     if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ||
         fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
         return -errno;
@@ -164,8 +192,7 @@ int usbremote_connect(UsbRemotePeer *peer, const char *address)
     if (fd < 0) {
         return fd;
     }
-    peer->fd = fd;
-    return prepare(fd, !a.is_unix);
+    return prepare(peer, fd, !a.is_unix);
 }
 
 /* Take away a socket file that nobody listens on. */
@@ -222,8 +249,7 @@ int usbremote_accept(UsbRemotePeer *peer, int listening)
     if (fd < 0) {
         return -errno;
     }
-    peer->fd = fd;
-    return prepare(fd, from.ss_family != AF_UNIX);
+    return prepare(peer, fd, from.ss_family != AF_UNIX);
 }
 
 int usbremote_fd(const UsbRemotePeer *peer)
