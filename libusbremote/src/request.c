@@ -162,6 +162,7 @@ static void request_link(UsbRemotePeer *p, UsbRemoteRequest *r)
         p->count++;
         p->bytes += usbremote_length(r);
     }
+    p->submits++;
     r->pending = true;
     r->cancelled = false;
     r->consumed = 0;

@@ -77,6 +77,7 @@ struct UsbRemotePeer {
     UsbRemoteRequest *free;
     UsbRemoteRequest *pending;  /* newest first */
     uint64_t newest_id;
+    unsigned submits;           /* that came, modulo what fits */
     uint32_t count;             /* pending, without control */
     uint32_t on_endpoint[32];   /* pending, by number and direction */
     uint32_t bytes;             /* of these, without control */

@@ -274,9 +274,14 @@ static bool would_wait(int error)
     return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
 }
 
+/*
+ * Where several requests came at once, there may be more by now, and their
+ * answers go along.  One that came alone does not wait for that.
+ */
 static void read_some(UsbRemotePeer *p)
 {
     uint8_t bytes[READ_SIZE];
+    unsigned before = p->submits;
     int i;
 
     for (i = 0; i < READS_AT_ONCE && !usbremote_is_closed(p); i++) {
@@ -294,7 +299,7 @@ static void read_some(UsbRemotePeer *p)
         } else if (n == 0 || !would_wait(errno)) {
             usbremote_feed_eof(p);
         }
-        if (n <= 0) {
+        if (n <= 0 || (n < (ssize_t)size && p->submits - before < 2)) {
             break;
         }
     }
@@ -339,6 +344,10 @@ int usbremote_process(UsbRemotePeer *peer)
     return 0;
 }
 
+/*
+ * Not in recv(): on a Unix socket that wakes up also when QEMU has read, as
+ * there is room to write then.
+ */
 int usbremote_run(UsbRemotePeer *peer, const volatile int *stop)
 {
     while (usbremote_process(peer) == 0) {
