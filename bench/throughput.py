@@ -60,15 +60,15 @@ class Plan:
     sizes: tuple = SIZES
     depths: tuple = DEPTHS
     boots: int = 6
-    pairs: int = 2              # of samples in each boot
-    turns: int = 3              # runs of each device that make one sample
-    seconds: float = 0.25       # of one run
+    pairs: int = 3              # of samples in each boot
+    seconds: float = 0.3        # of one run
     controls: int = 1000        # requests of one run
+    p99_runs: int = 5           # that make one sample of it
 
 
 FULL = Plan()
 QUICK = Plan(sizes=(512, 64 << 10), depths=(1, 16), boots=2, pairs=3,
-             turns=1, seconds=0.15, controls=300)
+             seconds=0.15, controls=300, p99_runs=1)
 
 
 def shown_size(size):
@@ -83,19 +83,11 @@ def label(figure):
 # Measuring
 
 
-def total(runs, key):
-    return sum(run[key] for run in runs)
-
-
-def mean_of(key):
-    return lambda runs: statistics.mean(run[key] for run in runs)
-
-
 def cell(name, unit, more_is_better, samples, value, required=True):
     """A figure of which the devices have one value for each sample."""
     return {'figure': 'cell', 'name': name, 'unit': unit,
             'more_is_better': more_is_better, 'required': required,
-            'samples': {device: [value(runs) for runs in samples[device]]
+            'samples': {device: [value(sample) for sample in samples[device]]
                         for device in DEVICES}}
 
 
@@ -106,45 +98,49 @@ def measured_run(duel, device, words):
     return run
 
 
-def one_each(duel, words, turns):
-    """A sample of each device: its runs, the devices A B A B."""
-    sample = {device: [] for device in duel.devices}
-    for _ in range(turns):
+def take_turns(duel, words, turns):
+    """The devices' runs of the client with @words, A B A B; one before."""
+    runs = {device: [] for device in duel.devices}
+    for number in range(turns + 1):
         for device in duel.devices:
-            sample[device].append(measured_run(duel, device, words))
-    return sample
-
-
-def take_turns(duel, words, plan):
-    """The devices' samples of the client with @words; one run before."""
-    one_each(duel, words, 1)
-    pairs = [one_each(duel, words, plan.turns) for _ in range(plan.pairs)]
-    return {device: [pair[device] for pair in pairs]
-            for device in duel.devices}
+            run = measured_run(duel, device, words)
+            if number:
+                runs[device].append(run)
+    return runs
 
 
 def bulk(duel, plan, direction, size, depth):
-    samples = take_turns(duel, f'bench {direction} {size} {depth} '
-                         f'{plan.seconds}', plan)
+    runs = take_turns(duel, f'bench {direction} {size} {depth} '
+                      f'{plan.seconds}', plan.pairs)
     name = f'bulk {direction} {shown_size(size)} x {depth}'
-    yield cell(name, 'MiB/s', True, samples, lambda runs:
-               total(runs, 'bytes') / total(runs, 'seconds') / MIB)
-    yield cell(name, 'CPU ms/MiB', False, samples, lambda runs:
-               1000 * MIB * total(runs, 'cpu_seconds') / total(runs, 'moved'))
+    yield cell(name, 'MiB/s', True, runs,
+               lambda run: run['bytes'] / run['seconds'] / MIB)
+    yield cell(name, 'CPU ms/MiB', False, runs,
+               lambda run: 1000 * MIB * run['cpu_seconds'] / run['moved'])
+
+
+def grouped(runs, size):
+    """Samples of @size runs that followed each other."""
+    return {device: [runs[device][i:i + size]
+                     for i in range(0, len(runs[device]), size)]
+            for device in runs}
 
 
 def control(duel, plan):
-    samples = take_turns(duel, f'control-latency {plan.controls}', plan)
-    yield cell('control p50', 'us', False, samples, mean_of('median'))
-    yield cell('control p99', 'us', False, samples, mean_of('p99'))
+    """A p99 depends on some ten requests of a run: one is not a sample."""
+    runs = take_turns(duel, f'control-latency {plan.controls}',
+                      plan.pairs * plan.p99_runs)
+    yield cell('control p50', 'us', False, runs, lambda run: run['median'])
+    yield cell('control p99', 'us', False, grouped(runs, plan.p99_runs),
+               lambda sample: statistics.median(run['p99'] for run in sample))
 
 
 def interrupt(duel, plan, direction):
-    samples = take_turns(duel, f'interrupt-rate {direction} {plan.seconds}',
-                         plan)
+    runs = take_turns(duel, f'interrupt-rate {direction} {plan.seconds}',
+                      plan.pairs)
     name = f'interrupt {direction}' + ' (*)' * (direction == 'out')
-    yield cell(name, '1/s', True, samples, mean_of('rate'),
-               required=direction == 'in')
+    yield cell(name, '1/s', True, runs,
+               lambda run: run['rate'], required=direction == 'in')
 
 
 def drive(duel, plan):
@@ -273,8 +269,8 @@ def report(figures):
     """Lines for a person."""
     for pinned in (True, False):
         title = f'{"Pinned to one CPU" if pinned else "Unpinned"}: '
-        yield (title + 'medians; ratios sample by sample to usb-redir, 1.2 '
-               'is 20 % better')
+        yield (title + 'medians; ratios run by run to usb-redir, 1.2 is 20 % '
+               'better')
         yield from table(['', *DEVICES, 'ratio', 'quartiles', ''], map(
             cell_row, chosen(figures, 'cell', pinned=pinned)))
         yield ''
