@@ -3,7 +3,7 @@
 
 import os
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import plot
 from common import say
@@ -61,14 +61,18 @@ class Plan:
     depths: tuple = DEPTHS
     boots: int = 6
     pairs: int = 3              # of samples in each boot
-    seconds: float = 0.3        # of one run
+    runs: int = 1               # of bulk transfers that make one sample,
+    unpinned_runs: int = 3      # and if the host chooses the CPUs
+    seconds: float = 0.2        # of one run
     controls: int = 1000        # requests of one run
     p99_runs: int = 5           # that make one sample of it
+    interrupt_seconds: float = 1.0005   # of one run
 
 
 FULL = Plan()
 QUICK = Plan(sizes=(512, 64 << 10), depths=(1, 16), boots=2, pairs=3,
-             seconds=0.15, controls=300, p99_runs=1)
+             unpinned_runs=1, seconds=0.15, controls=300, p99_runs=1,
+             interrupt_seconds=0.1005)
 
 
 def shown_size(size):
@@ -83,11 +87,18 @@ def label(figure):
 # Measuring
 
 
-def cell(name, unit, more_is_better, samples, value, required=True):
-    """A figure of which the devices have one value for each sample."""
+def middles(runs, size, value):
+    """The value in the middle of each @size runs that followed each other."""
+    return [statistics.median(map(value, runs[i:i + size]))
+            for i in range(0, len(runs), size)]
+
+
+def cell(name, unit, more_is_better, runs, value, size=1, required=True):
+    """A figure of which the devices have one value for each sample, which is
+    @size runs."""
     return {'figure': 'cell', 'name': name, 'unit': unit,
             'more_is_better': more_is_better, 'required': required,
-            'samples': {device: [value(sample) for sample in samples[device]]
+            'samples': {device: middles(runs[device], size, value)
                         for device in DEVICES}}
 
 
@@ -111,19 +122,13 @@ def take_turns(duel, words, turns):
 
 def bulk(duel, plan, direction, size, depth):
     runs = take_turns(duel, f'bench {direction} {size} {depth} '
-                      f'{plan.seconds}', plan.pairs)
+                      f'{plan.seconds}', plan.pairs * plan.runs)
     name = f'bulk {direction} {shown_size(size)} x {depth}'
     yield cell(name, 'MiB/s', True, runs,
-               lambda run: run['bytes'] / run['seconds'] / MIB)
+               lambda run: run['bytes'] / run['seconds'] / MIB, plan.runs)
     yield cell(name, 'CPU ms/MiB', False, runs,
-               lambda run: 1000 * MIB * run['cpu_seconds'] / run['moved'])
-
-
-def grouped(runs, size):
-    """Samples of @size runs that followed each other."""
-    return {device: [runs[device][i:i + size]
-                     for i in range(0, len(runs[device]), size)]
-            for device in runs}
+               lambda run: 1000 * MIB * run['cpu_seconds'] / run['moved'],
+               plan.runs)
 
 
 def control(duel, plan):
@@ -131,16 +136,18 @@ def control(duel, plan):
     runs = take_turns(duel, f'control-latency {plan.controls}',
                       plan.pairs * plan.p99_runs)
     yield cell('control p50', 'us', False, runs, lambda run: run['median'])
-    yield cell('control p99', 'us', False, grouped(runs, plan.p99_runs),
-               lambda sample: statistics.median(run['p99'] for run in sample))
+    yield cell('control p99', 'us', False, runs, lambda run: run['p99'],
+               plan.p99_runs)
 
 
 def interrupt(duel, plan, direction):
-    runs = take_turns(duel, f'interrupt-rate {direction} {plan.seconds}',
-                      plan.pairs)
+    """One packet each millisecond: the time is up between two of them, so
+    that it is not decided by a jitter which of them is the last."""
+    runs = take_turns(duel, f'interrupt-rate {direction} '
+                      f'{plan.interrupt_seconds}', plan.pairs)
     name = f'interrupt {direction}' + ' (*)' * (direction == 'out')
-    yield cell(name, '1/s', True, runs,
-               lambda run: run['rate'], required=direction == 'in')
+    yield cell(name, '1/s', True, runs, lambda run: run['rate'],
+               required=direction == 'in')
 
 
 def drive(duel, plan):
@@ -176,7 +183,8 @@ def of_one_boot(program, plan, devices):
             for pinned in (True, False):
                 say('pinned to one CPU' if pinned else 'unpinned')
                 duel.pin({CPU} if pinned else everywhere)
-                for figure in every(duel, plan):
+                runs = plan.runs if pinned else plan.unpinned_runs
+                for figure in every(duel, replace(plan, runs=runs)):
                     yield {**figure, 'pinned': pinned}
         finally:
             os.sched_setaffinity(0, everywhere)
@@ -269,8 +277,8 @@ def report(figures):
     """Lines for a person."""
     for pinned in (True, False):
         title = f'{"Pinned to one CPU" if pinned else "Unpinned"}: '
-        yield (title + 'medians; ratios run by run to usb-redir, 1.2 is 20 % '
-               'better')
+        yield (title + 'medians; ratios sample by sample to usb-redir, 1.2 '
+               'is 20 % better')
         yield from table(['', *DEVICES, 'ratio', 'quartiles', ''], map(
             cell_row, chosen(figures, 'cell', pinned=pinned)))
         yield ''
