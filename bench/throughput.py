@@ -65,7 +65,7 @@ class Plan:
     unpinned_runs: int = 3      # and if the host chooses the CPUs
     seconds: float = 0.2        # of one run
     controls: int = 1000        # requests of one run
-    p99_runs: int = 5           # that make one sample of it
+    p99_runs: int = 9           # that make one sample of it
     interrupt_seconds: float = 1.0005   # of one run
 
 
