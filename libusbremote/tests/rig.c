@@ -290,6 +290,13 @@ uint64_t rig_control(Rig *rig, const uint8_t *setup, const void *data)
     return qemu_end_submit(rig->qemu, &s);
 }
 
+void rig_take_in(Rig *rig)
+{
+    qemu_end_attached(rig->qemu, USB_REMOTE_ATTACHED_OK,
+                      USB_REMOTE_SPEED_HIGH, "");
+    qemu_end_reset(rig->qemu, USB_REMOTE_SPEED_HIGH);
+}
+
 /* Life */
 
 Rig *rig_new(size_t step, const UsbRemoteCapacity *capacity)
@@ -310,9 +317,7 @@ void rig_plug(Rig *rig)
     rig_talk(rig);
     CHECK(rig_attach(rig) == 0);
     rig_talk(rig);
-    qemu_end_attached(rig->qemu, USB_REMOTE_ATTACHED_OK,
-                      USB_REMOTE_SPEED_HIGH, "");
-    qemu_end_reset(rig->qemu, USB_REMOTE_SPEED_HIGH);
+    rig_take_in(rig);
     rig_talk(rig);
     HEARD(rig, "HELLO; ATTACH 1");
     TOLD(rig, "greeted QEMU usb0 x; opened; attached 2; reset 2");

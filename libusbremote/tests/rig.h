@@ -49,6 +49,8 @@ void rig_down(Rig *rig);
 
 /** ATTACH at high speed, with a gap of 0; returns as the library does. */
 int rig_attach(Rig *rig);
+/** What QEMU says to it: attached at high speed, and a bus reset. */
+void rig_take_in(Rig *rig);
 
 /** Requests; they return the id. */
 uint64_t rig_in(Rig *rig, int endpoint, uint32_t length);

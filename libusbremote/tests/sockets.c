@@ -51,13 +51,21 @@ int __wrap_poll(struct pollfd *fds, nfds_t count, int milliseconds)
     return __real_poll(fds, count, milliseconds);
 }
 
+/* QEMU says what it has to say. */
+static void tell(Rig *rig)
+{
+    size_t size;
+    const uint8_t *bytes = qemu_end_output(rig->qemu, &size);
+
+    CHECK(send(q.fd, bytes, size, 0) == (ssize_t)size);
+    CHECK(usbremote_process(rig->peer) == 0);
+}
+
 /* A peer that is connected and opened, and QEMU's end of its socket. */
 static Rig *rig_connected(void)
 {
     Rig *rig = rig_new(0, NULL);
     const char *folder = getenv("TMPDIR");
-    const uint8_t *bytes;
-    size_t size;
 
     snprintf(q.address, sizeof(q.address), "unix:%s/usb-remote-%ld",
              folder ? folder : "/tmp", (long)getpid());
@@ -68,9 +76,7 @@ static Rig *rig_connected(void)
     CHECK(usbremote_connect(rig->peer, q.address) == 0);
     CHECK(usbremote_connect(rig->peer, q.address) == -EISCONN);
     q.fd = accept(q.listening, NULL, NULL);
-    bytes = qemu_end_output(rig->qemu, &size);
-    CHECK(send(q.fd, bytes, size, 0) == (ssize_t)size);
-    CHECK(usbremote_process(rig->peer) == 0);
+    tell(rig);
     TOLD(rig, "greeted QEMU usb0 x; opened");
     q.stop = q.waits = 0;
     return rig;
@@ -126,17 +132,13 @@ static void the_end_waits_for_qemu_to_read(size_t step)
     rig_disconnect(rig);
 }
 
-/* QEMU says what it has to say, and hears what there is. */
+/* QEMU says what it has to say, and reads what there is. */
 static void carry(Rig *rig)
 {
     static char bytes[65536];
-    const uint8_t *said;
     ssize_t n;
-    size_t size;
 
-    said = qemu_end_output(rig->qemu, &size);
-    CHECK(!size || send(q.fd, said, size, 0) == (ssize_t)size);
-    CHECK(usbremote_process(rig->peer) == 0);
+    tell(rig);
     while ((n = recv(q.fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0) {
         CHECK(qemu_end_feed(rig->qemu, bytes, (size_t)n) == 0);
         CHECK(usbremote_process(rig->peer) == 0);
@@ -150,9 +152,7 @@ static Rig *rig_connected_plugged(void)
     CHECK(rig_attach(rig) == 0);
     carry(rig);
     HEARD(rig, "HELLO; ATTACH 1");
-    qemu_end_attached(rig->qemu, USB_REMOTE_ATTACHED_OK,
-                      USB_REMOTE_SPEED_HIGH, "");
-    qemu_end_reset(rig->qemu, USB_REMOTE_SPEED_HIGH);
+    rig_take_in(rig);
     carry(rig);
     TOLD(rig, "attached 2; reset 2");
     return rig;
