@@ -21,7 +21,7 @@ def quartiles(samples):
 
 
 def ratios(ours, theirs, more_is_better):
-    """Run by run, how often as good as theirs ours is: above 1 is better."""
+    """Pair by pair, how often as good as theirs ours is: above 1 is better."""
     return [a / b if more_is_better else b / a for a, b in zip(ours, theirs)]
 
 
