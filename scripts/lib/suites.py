@@ -80,6 +80,7 @@ def unit():
     yield Suite('unit/scripts', script('unittest-tap', 'scripts/tests'), 400)
     yield Suite('unit/guest-tools',
                 script('unittest-tap', 'tests/guest/selftest'), 120)
+    yield Suite('unit/lab', script('pytest-tap', 'lab/tests'), 300)
     yield Suite('unit/static', script('check-static'), 300)
     for source in sorted(ROOT.glob('tests/unit/*.c')):
         yield Suite(f'unit/{source.stem}',

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command line: help, and one line with status 2 for bad input."""
+
+import pytest
+
+
+def test_help_names_the_commands(usb_lab):
+    run = usb_lab("--help")
+    assert run.returncode == 0
+    assert "import" in run.stdout and "show" in run.stdout
+
+
+@pytest.mark.parametrize("arguments", [
+    (), ("dance",), ("show",), ("show", "missing.usbdev"),
+    ("import", "missing.txt"), ("import", "/")])
+def test_bad_input_is_one_line_and_status_2(usb_lab, arguments):
+    run = usb_lab(*arguments)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert len(run.stderr.splitlines()) == 1, run.stderr
+    assert run.stderr.startswith("usb-lab")
