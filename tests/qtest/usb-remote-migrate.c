@@ -12,7 +12,6 @@
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
 #include "qobject/qdict.h"
-#include "qobject/qlist.h"
 #include "usb-remote-rig.h"
 
 #define DEADLINE_S  20
@@ -258,56 +257,6 @@ static void migrates_while_stopped(const void *opaque)
 
 /* Snapshots */
 
-static void run_job(Rig *rig, const char *driver, const char *key,
-                    const char *value, uint64_t size)
-{
-    QDict *options = qdict_new();
-
-    qdict_put_str(options, "driver", driver);
-    qdict_put_str(options, key, value);
-    qdict_put_int(options, "size", size);
-    qtest_qmp_assert_success(rig->qts, "{ 'execute': 'blockdev-create', "
-                             "'arguments': { 'job-id': 'j', 'options': %p } }",
-                             options);
-    for (;;) {
-        QDict *r = qtest_qmp(rig->qts, "{ 'execute': 'query-jobs' }");
-        QDict *job = qobject_to(QDict,
-                                qlist_peek(qdict_get_qlist(r, "return")));
-        bool done = !strcmp(qdict_get_str(job, "status"), "concluded");
-
-        g_assert_false(done && qdict_haskey(job, "error"));
-        qobject_unref(r);
-        if (done) {
-            break;
-        }
-    }
-    qtest_qmp_assert_success(rig->qts, "{ 'execute': 'job-dismiss', "
-                             "'arguments': { 'id': 'j' } }");
-}
-
-/* savevm wants an image that has room for snapshots; no guest uses it. */
-static void add_snapshot_store(Rig *rig)
-{
-    g_autofree char *file = g_strdup_printf("%s/store", rig->dir);
-
-    run_job(rig, "file", "filename", file, 0);
-    qtest_qmp_assert_success(rig->qts, "{ 'execute': 'blockdev-add', "
-                             "'arguments': { 'driver': 'file', "
-                             "'node-name': 'f', 'filename': %s } }", file);
-    run_job(rig, "qcow2", "file", "f", 65536);
-    qtest_qmp_assert_success(rig->qts, "{ 'execute': 'blockdev-add', "
-                             "'arguments': { 'driver': 'qcow2', "
-                             "'node-name': 'q', 'file': 'f' } }");
-}
-
-static void snapshot(Rig *rig, const char *command)
-{
-    g_autofree char *line = g_strdup_printf("%s here", command);
-    g_autofree char *said = qtest_hmp(rig->qts, "%s", line);
-
-    g_assert_cmpstr(said, ==, "");
-}
-
 static void loadvm_plugs_anew(const void *opaque)
 {
     Rig *rig = rig_new_plugged(opaque);
@@ -315,11 +264,11 @@ static void loadvm_plugs_anew(const void *opaque)
     uint32_t epoch;
     PeerMessage *m;
 
-    add_snapshot_store(rig);
-    snapshot(rig, "savevm");
+    rig_add_snapshot_store(rig);
+    rig_savevm(rig);
     peer_drop(rig->peer, USB_REMOTE_MSG_RESET);
     epoch = rig->peer->epoch;
-    snapshot(rig, "loadvm");
+    rig_loadvm(rig);
     peer_expect_free(rig->peer, USB_REMOTE_MSG_RESET);
     g_assert_cmpint(rig->peer->epoch, >, epoch);
     m = peer_expect(rig->peer, USB_REMOTE_MSG_ATTACHED);
@@ -359,8 +308,8 @@ static void savevm_goes_unnoticed(const void *opaque)
 
     m[0] = peer_expect(rig->peer, USB_REMOTE_MSG_SUBMIT);
     m[1] = peer_expect(rig->peer, USB_REMOTE_MSG_SUBMIT);
-    add_snapshot_store(rig);
-    snapshot(rig, "savevm");
+    rig_add_snapshot_store(rig);
+    rig_savevm(rig);
     for (i = 0; i < 2; i++) {
         peer_answer_ok(rig->peer, m[i], "saved", 5);
     }
@@ -378,11 +327,11 @@ static void loadvm_without_a_peer(const void *opaque)
     Rig *rig = rig_new_plugged(opaque);
     RigFlight f = rig_take_off(rig);
 
-    add_snapshot_store(rig);
-    snapshot(rig, "savevm");
+    rig_add_snapshot_store(rig);
+    rig_savevm(rig);
     peer_close(rig->peer);
     wait_unplugged(rig);
-    snapshot(rig, "loadvm");
+    rig_loadvm(rig);
     expect_gone(rig, &f);
     expect_new_peer_works(rig);
     rig_free(rig);
@@ -398,12 +347,12 @@ static void loadvm_of_an_empty_port(const void *opaque)
     RigFlight f;
     int i;
 
-    add_snapshot_store(rig);
-    snapshot(rig, "savevm");
+    rig_add_snapshot_store(rig);
+    rig_savevm(rig);
     rig_plug(rig);
     f = rig_take_off(rig);
     peer_drop(rig->peer, USB_REMOTE_MSG_RESET);
-    snapshot(rig, "loadvm");
+    rig_loadvm(rig);
     peer_expect_free(rig->peer, USB_REMOTE_MSG_RESET);
     peer_expect_free(rig->peer, USB_REMOTE_MSG_ATTACHED);
     g_assert_true(usbhc_port(rig->hc, usbhc_wait_connect(rig->hc)).changed);

@@ -7,12 +7,15 @@
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
 #include "qemu/cutils.h"
+#include <sys/wait.h>
 #include "qobject/qdict.h"
+#include "qobject/qlist.h"
 #include "usb-remote-rig.h"
 
 #define FRAME_MS        1
 #define HANG_S      60          /* real time, for what QEMU answers at once */
 #define DEFAULT_SEED    3
+#define FIRMWARE_SIZE   65536
 
 const UsbHcDriver *const rig_drivers[4] = {
     &usbhc_xhci, &usbhc_uhci, &usbhc_ohci, &usbhc_ehci
@@ -66,7 +69,36 @@ static QTestState *start_logged(const char *log, const char *args)
     return qts;
 }
 
-Rig *rig_new_bare(const UsbHcDriver *drv, const char *extra)
+/* The processor halts where it starts (cli; hlt; jmp): the test is the guest. */
+static char *write_firmware(Rig *rig)
+{
+    static const uint8_t halt[] = { 0xfa, 0xf4, 0xeb, 0xfc };
+    g_autofree char *bytes = g_malloc0(FIRMWARE_SIZE);
+    char *path = g_strdup_printf("%s/firmware", rig->dir);
+
+    memcpy(bytes + FIRMWARE_SIZE - 16, halt, sizeof(halt));
+    g_assert_true(g_file_set_contents(path, bytes, FIRMWARE_SIZE, NULL));
+    return path;
+}
+
+static void start_qtest(Rig *rig, const char *args)
+{
+    rig->qts = start_logged(rig->log, args);
+    rig->hc = usbhc_new(rig->qts, rig->drv);
+}
+
+static void start_real(Rig *rig, const char *args)
+{
+    g_autofree char *firmware = write_firmware(rig);
+    g_autofree char *all = g_strdup_printf("-accel tcg -bios %s %s", firmware,
+                                           args);
+
+    rig->qts = start_logged(rig->log, all);
+    rig->hc = usbhc_new_real(rig->qts, rig->drv);
+}
+
+static Rig *start(const UsbHcDriver *drv, const char *extra,
+                  void (*start_qemu)(Rig *rig, const char *args))
 {
     const struct sigaction action = { .sa_handler = hung };
     Rig *rig = g_new0(Rig, 1);
@@ -83,8 +115,7 @@ Rig *rig_new_bare(const UsbHcDriver *drv, const char *extra)
         "-chardev socket,id=c0,path=%s,server=on,wait=off %s",
         drv->device, rig->path, extra ?: "");
     qtest_add_abrt_handler(show_log, rig);
-    rig->qts = start_logged(rig->log, args);
-    rig->hc = usbhc_new(rig->qts, drv);
+    start_qemu(rig, args);
     rig->peer = peer_new(rig_step, rig);
     usbhc_set_idle(rig->hc, rig_idle, rig);
     sigaction(SIGALRM, &action, NULL);
@@ -92,12 +123,29 @@ Rig *rig_new_bare(const UsbHcDriver *drv, const char *extra)
     return rig;
 }
 
+Rig *rig_new_bare(const UsbHcDriver *drv, const char *extra)
+{
+    return start(drv, extra, start_qtest);
+}
+
+static char *device_argument(const char *options)
+{
+    return g_strdup_printf("-device usb-remote,chardev=c0,id=dev0,bus=hc.0%s",
+                           options ?: "");
+}
+
 Rig *rig_new(const UsbHcDriver *drv, const char *options)
 {
-    g_autofree char *device = g_strdup_printf(
-        "-device usb-remote,chardev=c0,id=dev0,bus=hc.0%s", options ?: "");
+    g_autofree char *device = device_argument(options);
 
     return rig_new_bare(drv, device);
+}
+
+Rig *rig_new_real(const UsbHcDriver *drv, const char *options)
+{
+    g_autofree char *device = device_argument(options);
+
+    return start(drv, device, start_real);
 }
 
 Rig *rig_new_peer(const UsbHcDriver *drv)
@@ -369,6 +417,78 @@ void rig_migrate(Rig *rig, const char *uri)
         g_assert_cmpint(g_get_monotonic_time(), <, end);
         g_usleep(1000);
     }
+}
+
+void rig_freeze(Rig *rig)
+{
+    pid_t pid = qtest_pid(rig->qts);
+    int status;
+
+    g_assert_cmpint(kill(pid, SIGSTOP), ==, 0);
+    g_assert_cmpint(waitpid(pid, &status, WUNTRACED), ==, pid);
+    g_assert_true(WIFSTOPPED(status));
+}
+
+void rig_thaw(Rig *rig)
+{
+    g_assert_cmpint(kill(qtest_pid(rig->qts), SIGCONT), ==, 0);
+}
+
+/* Snapshots */
+
+static bool job_is_done(Rig *rig)
+{
+    QDict *r = qtest_qmp(rig->qts, "{ 'execute': 'query-jobs' }");
+    QDict *job = qobject_to(QDict, qlist_peek(qdict_get_qlist(r, "return")));
+    bool done = !strcmp(qdict_get_str(job, "status"), "concluded");
+
+    g_assert_false(done && qdict_haskey(job, "error"));
+    qobject_unref(r);
+    return done;
+}
+
+static void create_image(Rig *rig, const char *driver, const char *key,
+                         const char *value, uint64_t size)
+{
+    int64_t end = g_get_monotonic_time() + HANG_S * G_TIME_SPAN_SECOND;
+    QDict *options = qdict_new();
+
+    qdict_put_str(options, "driver", driver);
+    qdict_put_str(options, key, value);
+    qdict_put_int(options, "size", size);
+    qtest_qmp_assert_success(rig->qts, "{ 'execute': 'blockdev-create', "
+                             "'arguments': { 'job-id': 'j', 'options': %p } }",
+                             options);
+    while (!job_is_done(rig)) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        g_usleep(1000);
+    }
+    qtest_qmp_assert_success(rig->qts, "{ 'execute': 'job-dismiss', "
+                             "'arguments': { 'id': 'j' } }");
+}
+
+void rig_add_snapshot_store(Rig *rig)
+{
+    g_autofree char *file = g_strdup_printf("%s/store", rig->dir);
+
+    create_image(rig, "file", "filename", file, 0);
+    qtest_qmp_assert_success(rig->qts, "{ 'execute': 'blockdev-add', "
+                             "'arguments': { 'driver': 'file', "
+                             "'node-name': 'f', 'filename': %s } }", file);
+    create_image(rig, "qcow2", "file", "f", 65536);
+    qtest_qmp_assert_success(rig->qts, "{ 'execute': 'blockdev-add', "
+                             "'arguments': { 'driver': 'qcow2', "
+                             "'node-name': 'q', 'file': 'f' } }");
+}
+
+void rig_savevm(Rig *rig)
+{
+    rig_hmp(rig, "savevm here");
+}
+
+void rig_loadvm(Rig *rig)
+{
+    rig_hmp(rig, "loadvm here");
 }
 
 /* What can be seen from outside */

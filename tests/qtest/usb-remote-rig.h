@@ -41,6 +41,11 @@ typedef struct Rig {
 Rig *rig_new_bare(const UsbHcDriver *drv, const char *extra);
 /* And with the device, id=dev0; @options go after it (",select=x"). */
 Rig *rig_new(const UsbHcDriver *drv, const char *options);
+/*
+ * As rig_new(), with an accelerator whose clock is the real one: time passes
+ * by itself, also while QEMU is frozen, and loadvm sets it back.
+ */
+Rig *rig_new_real(const UsbHcDriver *drv, const char *options);
 /* The peer has connected and said HELLO. */
 Rig *rig_new_peer(const UsbHcDriver *drv);
 /* Plugged, addressed, configured, endpoints open. */
@@ -72,6 +77,13 @@ void rig_chardev_change(Rig *rig, const char *path);
 void rig_stop(Rig *rig);
 void rig_cont(Rig *rig);
 void rig_migrate(Rig *rig, const char *uri);   /* until it has completed */
+/* QEMU is not scheduled in between. */
+void rig_freeze(Rig *rig);
+void rig_thaw(Rig *rig);
+/* savevm wants an image that has room for snapshots; no guest uses it. */
+void rig_add_snapshot_store(Rig *rig);
+void rig_savevm(Rig *rig);
+void rig_loadvm(Rig *rig);   /* what was saved last */
 
 /* How often @text is in the log, after it has been waited for once. */
 unsigned rig_log_count(Rig *rig, const char *text);

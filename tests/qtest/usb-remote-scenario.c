@@ -9,7 +9,6 @@
 
 #include "qemu/osdep.h"
 #include <sys/ioctl.h>
-#include <sys/wait.h>
 #include "qobject/qdict.h"
 #include "usb-remote-rig.h"
 
@@ -113,16 +112,13 @@ static void given_up_then_answered_after_a_minute(const void *opaque)
 /* QEMU sleeps while the peer answers: all of it is on the wire, unread. */
 static void answer_unread(Rig *rig, PeerMessage *m, uint8_t data)
 {
-    pid_t pid = qtest_pid(rig->qts);
-    int unread = 0, status;
+    int unread = 0;
 
-    g_assert_cmpint(kill(pid, SIGSTOP), ==, 0);
-    g_assert_cmpint(waitpid(pid, &status, WUNTRACED), ==, pid);
-    g_assert_true(WIFSTOPPED(status));
+    rig_freeze(rig);
     peer_answer_ok(rig->peer, m, &data, 1);
     g_assert_cmpint(ioctl(rig->peer->fd, TIOCOUTQ, &unread), ==, 0);
     g_assert_cmpint(unread, >, 0);
-    g_assert_cmpint(kill(pid, SIGCONT), ==, 0);
+    rig_thaw(rig);
 }
 
 /* All but the last byte of the answer is sent; returns that. */

@@ -222,12 +222,12 @@ static void pause_queue(UsbHcEndpoint *ep)
 
     ehci_unlink(ep);
     if (is_periodic(ep)) {
-        qtest_clock_step(hc->qts, 2 * USBHC_FRAME_NS);
+        usbhc_pass(hc, 2 * USBHC_FRAME_NS);
         return;
     }
     ehci_write(hc, USBCMD, ehci_read(hc, USBCMD) | USBCMD_IAAD);
     for (i = 0; i < 1000 && !advanced(hc); i++) {
-        qtest_clock_step(hc->qts, USBHC_FRAME_NS);
+        usbhc_pass(hc, USBHC_FRAME_NS);
     }
     g_assert(advanced(hc));
     ehci_write(hc, USBSTS, USBSTS_IAA);

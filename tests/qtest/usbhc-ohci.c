@@ -153,7 +153,7 @@ static void ohci_ep_open(UsbHcEndpoint *ep)
 static void pause_queue(UsbHcEndpoint *ep)
 {
     usbhc_put32(ep->dev->hc, ep->head, ed_flags(ep) | ED_SKIP);
-    qtest_clock_step(ep->dev->hc->qts, USBHC_FRAME_NS);
+    usbhc_pass(ep->dev->hc, USBHC_FRAME_NS);
 }
 
 static void ohci_ep_close(UsbHcEndpoint *ep)

@@ -132,16 +132,27 @@ void usbhc_pci_start(UsbHc *hc, int bar)
     hc->bar = qpci_iomap(hc->pci, bar, NULL);
 }
 
-UsbHc *usbhc_new(QTestState *qts, const UsbHcDriver *drv)
+static UsbHc *new_on_clock(QTestState *qts, const UsbHcDriver *drv, bool real)
 {
     UsbHc *hc = g_new0(UsbHc, 1);
 
     hc->drv = drv;
     hc->qts = qts;
+    hc->real = real;
     alloc_init(&hc->alloc, ALLOC_NO_FLAGS, RAM_START, RAM_END, PAGE);
     hc->pcibus = qpci_new_pc(qts, &hc->alloc);
     hc->hw = drv->start(hc);
     return hc;
+}
+
+UsbHc *usbhc_new(QTestState *qts, const UsbHcDriver *drv)
+{
+    return new_on_clock(qts, drv, false);
+}
+
+UsbHc *usbhc_new_real(QTestState *qts, const UsbHcDriver *drv)
+{
+    return new_on_clock(qts, drv, true);
 }
 
 void usbhc_free(UsbHc *hc)
@@ -165,7 +176,7 @@ UsbHc *usbhc_renew(UsbHc *hc)
     UsbHc *fresh;
 
     hc->gone = true;
-    fresh = usbhc_new(hc->qts, hc->drv);
+    fresh = new_on_clock(hc->qts, hc->drv, hc->real);
     usbhc_set_idle(fresh, hc->idle, hc->idle_opaque);
     usbhc_free(hc);
     return fresh;
@@ -183,10 +194,19 @@ void usbhc_set_idle(UsbHc *hc, UsbHcIdle *idle, void *opaque)
     hc->idle_opaque = opaque;
 }
 
+void usbhc_pass(UsbHc *hc, int64_t ns)
+{
+    if (hc->real) {
+        g_usleep(ns / 1000);
+    } else {
+        qtest_clock_step(hc->qts, ns);
+    }
+}
+
 void usbhc_step(UsbHc *hc, int64_t ns)
 {
     if (ns) {
-        qtest_clock_step(hc->qts, ns);
+        usbhc_pass(hc, ns);
     }
     if (hc->idle) {
         hc->idle(hc->idle_opaque);

@@ -116,6 +116,7 @@ struct UsbHc {
     void *idle_opaque;
     uint8_t last_address;
     bool gone;                  /* reset under us: leave its registers */
+    bool real;                  /* the virtual clock runs by itself */
     unsigned linger;            /* frames that UHCI leaves a queue out */
     UsbHcUnlink unlink;
     UsbHcHw *hw;
@@ -196,6 +197,8 @@ extern const UsbHcDriver usbhc_ehci_companion;  /* UHCI beside an EHCI */
 
 /* The controller is the PCI function that @drv->device puts there. */
 UsbHc *usbhc_new(QTestState *qts, const UsbHcDriver *drv);
+/* The same, in a QEMU whose accelerator is not qtest */
+UsbHc *usbhc_new_real(QTestState *qts, const UsbHcDriver *drv);
 void usbhc_free(UsbHc *hc);
 
 /* Forget all devices and start anew, after a reset of the machine. */
@@ -207,6 +210,8 @@ void usbhc_set_idle(UsbHc *hc, UsbHcIdle *idle, void *opaque);
 /* The same guest in another QEMU (migration). */
 void usbhc_move(UsbHc *hc, QTestState *qts);
 
+/* Nothing but virtual time */
+void usbhc_pass(UsbHc *hc, int64_t ns);
 /* One step: virtual time, idle function, completed transfers. */
 void usbhc_step(UsbHc *hc, int64_t ns);
 void usbhc_run(UsbHc *hc, int64_t ns);          /* in steps of a frame */
