@@ -500,7 +500,7 @@ void remote_handle_cancel(USBRemoteState *s, USBPacket *p)
     }
     if (!remote_is_control(ep) &&
         (!QTAILQ_EMPTY(&ep->requests) || ep->partial_size)) {
-        ep->orphan_at = remote_now() + REMOTE_ORPHAN_NS;
+        ep->orphan_at = remote_now(s) + REMOTE_ORPHAN_NS;
     }
     remote_packet_free(s, ep, rp);
     remote_schedule(s);

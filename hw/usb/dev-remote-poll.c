@@ -70,7 +70,7 @@ void remote_poll_in(USBRemoteState *s, RemoteEndpoint *ep, USBPacket *p)
  */
 static bool remote_poll_lost(USBRemoteState *s, RemoteEndpoint *ep)
 {
-    int64_t now = remote_now();
+    int64_t now = remote_now(s);
     int64_t gap = now - ep->polled_at;
 
     ep->polled_at = now;

@@ -316,7 +316,7 @@ void remote_send_cancels(USBRemoteState *s, RemoteEndpoint *ep)
     QTAILQ_FOREACH(r, &ep->requests, next) {
         if (r->cancel && !r->cancel_sent && r->state == REMOTE_SENT) {
             r->cancel_sent = true;
-            r->cancel_at = remote_now() + REMOTE_CANCEL_NS;
+            r->cancel_at = remote_now(s) + REMOTE_CANCEL_NS;
             ep->n_cancelled++;
             s->stats.cancels++;
             remote_schedule(s);     /* for the timer */
@@ -503,7 +503,7 @@ static void remote_answered_nak(USBRemoteState *s, RemoteRequest *r)
     RemoteRequest *later = QTAILQ_NEXT(r, next);
 
     s->stats.naks++;
-    ep->retry_at = remote_now() + remote_interval_ns(s, ep);
+    ep->retry_at = remote_now(s) + remote_interval_ns(s, ep);
     if (rp) {
         remote_unask(ep, rp);
         rp->retry = true;

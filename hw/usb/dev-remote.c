@@ -118,7 +118,7 @@ static void remote_unplug(USBRemoteState *s)
     s->plugged = false;
     remote_abort(s, USB_RET_NODEV);
     usb_device_detach(udev);
-    s->detached_at = remote_now();
+    s->detached_at = remote_now(s);
     remote_table_forget(s);
     pstrcpy(udev->product_desc, sizeof(udev->product_desc),
             usb_device_get_product_desc(udev));
@@ -182,7 +182,7 @@ static void remote_replug(USBRemoteState *s)
         s->detach_owed = false;
         remote_conn_due(s, REMOTE_DUE_DETACHED);
     }
-    if (remote_now() >= remote_plug_time(s)) {
+    if (remote_now(s) >= remote_plug_time(s)) {
         remote_plug(s);
     }
 }
@@ -284,19 +284,14 @@ void remote_run(USBRemoteState *s)
     }
     s->in_run = true;
     s->conn.spoilt = false;
-    next = remote_requests_tick(s, remote_now());
+    next = remote_requests_tick(s, remote_now(s));
     if (remote_live()) {
         remote_replug(s);
         remote_deliver(s);
         remote_signal_wakeup(s);
     }
     s->in_run = false;
-    next = MIN(next, remote_plug_time(s));
-    if (next != INT64_MAX) {
-        timer_mod(s->timer, next);
-    } else if (timer_pending(s->timer)) {       /* else save the lock */
-        timer_del(s->timer);
-    }
+    remote_clock_alarm(&s->clock, MIN(next, remote_plug_time(s)));
     remote_conn_settle(s);
 }
 
@@ -488,11 +483,9 @@ static void usb_remote_realize(USBDevice *udev, Error **errp)
     remote_table_reset(s);
     s->bh = qemu_bh_new_guarded(remote_bh, s,
                                 &DEVICE(s)->mem_reentrancy_guard);
-    s->timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, remote_bh, s);
+    remote_clock_init(&s->clock, QEMU_CLOCK_VIRTUAL, remote_bh, s);
     s->vmstate = qdev_add_vm_change_state_handler(DEVICE(s),
                                                   remote_vm_state_change, s);
-    /* A device that was not there before may be plugged in at once. */
-    s->detached_at = remote_now() - USB_REMOTE_MAX_GAP_MS * (int64_t)SCALE_MS;
     remote_conn_init(s);
     remote_conn_start(s);
 }
@@ -506,7 +499,7 @@ static void usb_remote_unrealize(USBDevice *udev)
     s->attachment.wanted = false;
     remote_conn_fini(s);
     qemu_del_vm_change_state_handler(s->vmstate);
-    timer_free(s->timer);
+    remote_clock_fini(&s->clock);
     remote_abort(s, USB_RET_NODEV);
     remote_spares_free(s);
     qemu_bh_delete(s->bh);

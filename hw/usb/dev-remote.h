@@ -13,6 +13,7 @@
  *                dev-remote-request.c    SUBMIT, COMPLETE, CANCEL
  *                dev-remote-table.c      endpoint tables
  *                dev-remote-spare.c      memory for packets and requests
+ *                dev-remote-clock.c      the time
  *                     |
  *                dev-remote-conn.c       bytes, messages (remote-codec.h)
  *                     |
@@ -54,6 +55,8 @@ OBJECT_DECLARE_SIMPLE_TYPE(USBRemoteState, USB_REMOTE)
 /* The most configurations whose descriptors are remembered. */
 #define REMOTE_CONFIGS              8
 
+/* Where our clocks start: after any moment that they are asked about. */
+#define REMOTE_CLOCK_START          (USB_REMOTE_MAX_GAP_MS * (int64_t)SCALE_MS)
 /* How long an orphan waits for its transfer to come back (virtual time). */
 #define REMOTE_ORPHAN_NS            (100 * SCALE_MS)
 /* How long a CANCEL may stay unanswered (virtual time). */
@@ -225,6 +228,14 @@ typedef struct RemoteStats {
     uint64_t violations;
 } RemoteStats;
 
+/* A clock of QEMU's that never goes back, and a timer of it */
+typedef struct RemoteClock {
+    QEMUClockType type;
+    QEMUTimer *timer;
+    int64_t now;                /* ns, when QEMU's clock showed `seen` */
+    int64_t seen;               /* ns, of QEMU's clock */
+} RemoteClock;
+
 /* What the last ATTACH said. */
 typedef struct RemoteAttachment {
     uint32_t number;            /* 0 before the first */
@@ -253,7 +264,7 @@ struct USBRemoteState {
     RemoteStats stats;
 
     QEMUBH *bh;
-    QEMUTimer *timer;           /* virtual: the next deadline of all kinds */
+    RemoteClock clock;          /* virtual; fires at the next deadline */
     VMChangeStateEntry *vmstate;
     bool in_run;
 
@@ -264,7 +275,7 @@ struct USBRemoteState {
     bool on_xhci;               /* it ends all that it queues with a flush, */
                                 /* and repeats no packet answered NAK */
     uint32_t epoch;
-    int64_t detached_at;        /* virtual ns */
+    int64_t detached_at;        /* virtual ns; 0: before all time */
     uint8_t address;            /* last SET_ADDRESS, for ADDRESS */
     bool detach_owed;           /* DETACHED is to be sent */
     uint32_t detached_number;   /* for DETACHED */
@@ -302,9 +313,17 @@ int remote_attach(USBRemoteState *s, uint32_t number,
 int remote_detach(USBRemoteState *s, uint32_t number, const char **why);
 int remote_speed(USBRemoteState *s);
 
-static inline int64_t remote_now(void)
+/* dev-remote-clock.c */
+void remote_clock_init(RemoteClock *c, QEMUClockType type, QEMUTimerCB *fired,
+                       void *opaque);
+void remote_clock_fini(RemoteClock *c);
+int64_t remote_clock_now(RemoteClock *c);
+void remote_clock_alarm(RemoteClock *c, int64_t at);
+
+/* Virtual ns, of the clock that all stored moments are of */
+static inline int64_t remote_now(USBRemoteState *s)
 {
-    return qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
+    return remote_clock_now(&s->clock);
 }
 
 static inline bool remote_live(void)
