@@ -177,6 +177,7 @@ void usb_remote_xhci_add(void);
 void usb_remote_xhci_cancel_add(void);
 void usb_remote_hcd_add(void);
 void usb_remote_bench_add(void);
+void usb_remote_clock_add(void);
 void usb_remote_matrix_add(void);
 void usb_remote_migrate_add(void);
 void usb_remote_scenario_add(void);
