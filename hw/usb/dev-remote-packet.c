@@ -32,10 +32,11 @@ void remote_hold(USBRemoteState *s, USBPacket *p, int status, bool silent)
     p->status = USB_RET_ASYNC;
     /*
      * What @p asks for is sent without a bottom half at the end of
-     * remote_run(), and by xHCI's flush_ep_queue.  That one comes but if the
-     * controller has just died; then the guest has to reset it.
+     * remote_run(), and by flush_ep_queue where each packet is followed by
+     * it, but if xHCI has just died; then the guest has to reset it.
      */
-    if (status != USB_RET_ASYNC || !(s->in_run || s->on_xhci)) {
+    if (status != USB_RET_ASYNC ||
+        !(s->in_run || remote_bus_has(s, USB_BUS_FLUSHES))) {
         remote_schedule(s);
     }
 }

@@ -74,7 +74,7 @@ static bool remote_poll_lost(USBRemoteState *s, RemoteEndpoint *ep)
     int64_t gap = now - ep->polled_at;
 
     ep->polled_at = now;
-    return !s->on_xhci &&
+    return remote_bus_has(s, USB_BUS_POLLS) &&
            gap > REMOTE_POLL_LOST_NS + 2 * remote_interval_ns(s, ep);
 }
 

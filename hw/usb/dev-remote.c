@@ -12,10 +12,8 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qapi/visitor.h"
-#include "hcd-ehci.h"
 #include "hw/qdev-properties.h"
 #include "hw/qdev-properties-system.h"
-#include "hw/usb/ehci-regs.h"
 #include "migration/vmstate.h"
 #include "qemu/cutils.h"
 #include "qemu/error-report.h"
@@ -43,69 +41,6 @@ const char *remote_name(USBRemoteState *s)
 void remote_schedule(USBRemoteState *s)
 {
     qemu_bh_schedule(s->bh);
-}
-
-/* The host controller */
-
-static Object *remote_controller(USBRemoteState *s)
-{
-    return OBJECT(BUS(usb_bus_from_device(USB_DEVICE(s)))->parent);
-}
-
-/* The EHCI whose root port the device is on, or NULL. */
-static EHCIState *remote_ehci(USBRemoteState *s)
-{
-    Object *hc = remote_controller(s);
-    USBPort *port = USB_DEVICE(s)->port;
-
-    if (!port || port->hubcount ||
-        (!object_dynamic_cast(hc, TYPE_PCI_EHCI) &&
-         !object_dynamic_cast(hc, TYPE_SYS_BUS_EHCI))) {
-        return NULL;
-    }
-    return container_of(usb_bus_from_device(USB_DEVICE(s)), EHCIState, bus);
-}
-
-/*
- * The speed in force, USB_SPEED_*.  The core does not change it when EHCI
- * hands the port over to a companion.
- */
-int remote_speed(USBRemoteState *s)
-{
-    USBDevice *udev = USB_DEVICE(s);
-    EHCIState *ehci = remote_ehci(s);
-
-    if (ehci && udev->speed == USB_SPEED_HIGH &&
-        (ehci->portsc[udev->port->index] & PORTSC_POWNER)) {
-        return USB_SPEED_FULL;
-    }
-    return udev->speed;
-}
-
-static int remote_is_ohci_on(Object *obj, void *opaque)
-{
-    const char *type = object_get_typename(obj);
-    g_autofree char *bus = NULL;
-
-    if (!g_str_has_suffix(type, "-ohci")) {
-        return 0;
-    }
-    bus = object_property_get_str(obj, "masterbus", NULL);
-    return bus && !strcmp(bus, opaque);
-}
-
-/*
- * OHCI has room for one ASYNC packet of all its devices together, so an idle
- * endpoint that took it would stop everything else.  It can also stand
- * behind EHCI as a companion.
- */
-static bool remote_on_ohci(USBRemoteState *s)
-{
-    BusState *bus = BUS(usb_bus_from_device(USB_DEVICE(s)));
-
-    return strstr(object_get_typename(remote_controller(s)), "ohci") ||
-           object_child_foreach_recursive(object_get_root(),
-                                          remote_is_ohci_on, bus->name);
 }
 
 /* Plugging and unplugging */
@@ -143,9 +78,7 @@ static void remote_plug(USBRemoteState *s)
     Error *err = NULL;
 
     udev->speedmask = a->speeds;
-    s->nak_only = remote_on_ohci(s);
-    s->on_xhci = strstr(object_get_typename(remote_controller(s)), "xhci") !=
-                 NULL;
+    s->nak_only = remote_bus_has(s, USB_BUS_ONE_ASYNC);
     remote_abort(s, USB_RET_NODEV);
     usb_device_attach(udev, &err);
     trace_usb_remote_plug(remote_name(s), a->number, a->speeds,
@@ -375,15 +308,15 @@ static void usb_remote_handle_data(USBDevice *udev, USBPacket *p)
 }
 
 /*
- * All that the guest has for an endpoint is queued.  xHCI says so after each
- * packet that it hands over; send them at once, as a turn of the main loop
- * may cost as much as the transfer.
+ * All that the guest has for an endpoint is queued.  If the controller says
+ * so after each packet that it hands over, send them at once: a turn of the
+ * main loop may cost as much as the transfer.
  */
 static void usb_remote_flush_ep_queue(USBDevice *udev, USBEndpoint *ep)
 {
     USBRemoteState *s = USB_REMOTE(udev);
 
-    if (s->on_xhci && !s->in_run) {
+    if (remote_bus_has(s, USB_BUS_FLUSHES) && !s->in_run) {
         remote_conn_flush(s);
     }
 }
@@ -460,9 +393,10 @@ static bool remote_check_properties(USBRemoteState *s, Error **errp)
                    "the peer does cannot be replayed");
         return false;
     }
-    if (object_dynamic_cast(remote_controller(s), "dwc2-usb")) {
-        error_setg(errp, "usb-remote does not support the DWC2 controller, "
-                   "which cannot cancel transfers; use another one");
+    if (remote_bus_has(s, USB_BUS_NO_CANCEL)) {
+        error_setg(errp, "usb-remote: the host controller of bus '%s' cannot "
+                   "cancel transfers; use another one",
+                   usb_bus_from_device(USB_DEVICE(s))->qbus.name);
         return false;
     }
     return true;
@@ -479,7 +413,7 @@ static void usb_remote_realize(USBDevice *udev, Error **errp)
     }
     remote_requests_init(s);
     remote_spares_init(s);
-    s->nak_only = remote_on_ohci(s);
+    s->nak_only = remote_bus_has(s, USB_BUS_ONE_ASYNC);
     remote_table_reset(s);
     s->bh = qemu_bh_new_guarded(remote_bh, s,
                                 &DEVICE(s)->mem_reentrancy_guard);

@@ -271,9 +271,7 @@ struct USBRemoteState {
     RemoteAttachment attachment;
     bool plugged;               /* the guest sees what the peer attached */
     bool unplug;                /* must be unplugged before anything else */
-    bool nak_only;              /* the host controller takes no ASYNC of us */
-    bool on_xhci;               /* it ends all that it queues with a flush, */
-                                /* and repeats no packet answered NAK */
+    bool nak_only;              /* USB_BUS_ONE_ASYNC, as it was at the plug */
     uint32_t epoch;
     int64_t detached_at;        /* virtual ns; 0: before all time */
     uint8_t address;            /* last SET_ADDRESS, for ADDRESS */
@@ -311,7 +309,18 @@ void remote_lost(USBRemoteState *s);
 int remote_attach(USBRemoteState *s, uint32_t number,
                   const UsbRemoteAttach *m, const char **why);
 int remote_detach(USBRemoteState *s, uint32_t number, const char **why);
-int remote_speed(USBRemoteState *s);
+
+/* The speed in force, USB_SPEED_*. */
+static inline int remote_speed(USBRemoteState *s)
+{
+    return usb_device_speed_in_force(&s->parent_obj);
+}
+
+/* Does the bus have @flag, one of USB_BUS_*? */
+static inline bool remote_bus_has(USBRemoteState *s, uint32_t flag)
+{
+    return usb_bus_from_device(&s->parent_obj)->flags & flag;
+}
 
 /* dev-remote-clock.c */
 void remote_clock_init(RemoteClock *c, QEMUClockType type, QEMUTimerCB *fired,
