@@ -53,20 +53,23 @@ size_t remote_conn_room(USBRemoteState *s)
     return unsent < REMOTE_OUT_HIGH ? REMOTE_OUT_HIGH - unsent : 0;
 }
 
+/* What all messages about the present have in common */
 static UsbRemoteHead remote_head(USBRemoteState *s, uint16_t type,
                                  uint64_t id, size_t tail_size)
 {
-    UsbRemoteHead h = {
+    return (UsbRemoteHead) {
         .type = type,
         .length = usb_remote_message(type)->fixed + tail_size,
         .id = id,
         .attachment = s->attachment.number,
         .epoch = s->epoch,
     };
+}
 
-    trace_usb_remote_send(remote_name(s), usb_remote_message_name(type), id,
-                          h.length, h.attachment, h.epoch);
-    return h;
+static void remote_trace_send(USBRemoteState *s, const UsbRemoteHead *h)
+{
+    trace_usb_remote_send(remote_name(s), usb_remote_message_name(h->type),
+                          h->id, h->length, h->attachment, h->epoch);
 }
 
 static void remote_put_head(uint8_t *to, const UsbRemoteHead *h,
@@ -88,6 +91,24 @@ static void remote_conn_settle_direct(RemoteConn *c, size_t sent)
     }
 }
 
+/* Put the message with header @h, and @tail_size bytes of @tail at its end. */
+static void remote_put_message(USBRemoteState *s, const UsbRemoteHead *h,
+                               const void *fixed, const void *tail,
+                               size_t tail_size)
+{
+    GByteArray *out = s->conn.out;
+    size_t start;
+
+    remote_trace_send(s, h);
+    remote_conn_settle_direct(&s->conn, 0);
+    start = out->len;
+    g_byte_array_set_size(out, start + sizeof(UsbRemoteHeader) + h->length);
+    remote_put_head(out->data + start, h, fixed);
+    if (tail_size) {
+        memcpy(out->data + out->len - tail_size, tail, tail_size);
+    }
+}
+
 /*
  * Put one message into the send buffer: the fixed part that belongs to its
  * type, then @tail_size bytes of @tail.
@@ -95,17 +116,9 @@ static void remote_conn_settle_direct(RemoteConn *c, size_t sent)
 void remote_conn_put(USBRemoteState *s, uint16_t type, uint64_t id,
                      const void *fixed, const void *tail, size_t tail_size)
 {
-    GByteArray *out = s->conn.out;
     UsbRemoteHead h = remote_head(s, type, id, tail_size);
-    size_t start;
 
-    remote_conn_settle_direct(&s->conn, 0);
-    start = out->len;
-    g_byte_array_set_size(out, start + sizeof(UsbRemoteHeader) + h.length);
-    remote_put_head(out->data + start, &h, fixed);
-    if (tail_size) {
-        memcpy(out->data + out->len - tail_size, tail, tail_size);
-    }
+    remote_put_message(s, &h, fixed, tail, tail_size);
 }
 
 /*
@@ -126,6 +139,7 @@ void remote_conn_put_out(USBRemoteState *s, RemoteRequest *r,
         return;
     }
     h = remote_head(s, USB_REMOTE_MSG_SUBMIT, r->id, r->length);
+    remote_trace_send(s, &h);
     remote_put_head(r->buffer->bytes, &h, m);
     c->direct = r;
 }
@@ -160,29 +174,41 @@ static void remote_put_hello(USBRemoteState *s)
 
 static void remote_put_detached(USBRemoteState *s)
 {
+    UsbRemoteHead h = remote_head(s, USB_REMOTE_MSG_DETACHED, 0, 0);
     UsbRemoteDetached m = {};
-    UsbRemoteHeader *h;
-    GByteArray *out = s->conn.out;
 
-    remote_conn_put(s, USB_REMOTE_MSG_DETACHED, 0, &m, NULL, 0);
-    h = (UsbRemoteHeader *)(out->data + out->len - sizeof(m) - sizeof(*h));
-    usb_remote_put32(h->attachment, s->detached_number);
+    h.attachment = s->conn.detached;
+    remote_put_message(s, &h, &m, NULL, 0);
+}
+
+static void remote_put_reset(USBRemoteState *s, uint32_t epoch)
+{
+    UsbRemoteHead h = remote_head(s, USB_REMOTE_MSG_RESET, 0, 0);
+    UsbRemoteReset m = { .speed = { remote_speed(s) } };
+
+    h.epoch = epoch;
+    remote_put_message(s, &h, &m, NULL, 0);
 }
 
 static void remote_put_attached(USBRemoteState *s)
 {
-    UsbRemoteAttached m = {
-        .result = { s->attachment.result },
-        .speed = { s->attachment.result_speed },
-    };
+    const RemoteAttached *a = &s->conn.attached;
+    size_t size = a->reason ? MIN(strlen(a->reason), USB_REMOTE_MAX_TEXT) : 0;
+    UsbRemoteHead h = remote_head(s, USB_REMOTE_MSG_ATTACHED, 0, size);
+    UsbRemoteAttached m = { .result = { a->result }, .speed = { a->speed } };
 
-    remote_put_text(s, USB_REMOTE_MSG_ATTACHED, 0, &m,
-                    s->attachment.reason ?: "");
+    if (a->after_reset) {
+        remote_put_reset(s, a->epoch);
+    }
+    h.attachment = a->number;
+    h.epoch = a->epoch;
+    remote_put_message(s, &h, &m, a->reason, size);
 }
 
 /*
- * In the order in which the peer has to learn of them.  Each is about what
- * holds now, so one message stands for all of its causes.
+ * In the order in which the peer has to learn of them.  One message stands for
+ * all of its causes: each is about what holds now, but ATTACHED and DETACHED,
+ * which are as they were decided.
  */
 static void remote_put_due(USBRemoteState *s)
 {
@@ -196,9 +222,7 @@ static void remote_put_due(USBRemoteState *s)
         remote_put_attached(s);
     }
     if (due & REMOTE_DUE_RESET) {
-        UsbRemoteReset m = { .speed = { remote_speed(s) } };
-
-        remote_conn_put(s, USB_REMOTE_MSG_RESET, 0, &m, NULL, 0);
+        remote_put_reset(s, s->epoch);
     }
     if (due & REMOTE_DUE_VMSTATE) {
         UsbRemoteVmstate m = { .running = { remote_live() } };
@@ -219,6 +243,48 @@ void remote_conn_due(USBRemoteState *s, unsigned due)
         s->conn.due |= due;
         remote_schedule(s);
     }
+}
+
+/*
+ * ATTACH has its answer; @reason is why the result is not OK, or NULL.  A RESET
+ * that is due is of before, and is not to be joined with those to come.
+ */
+void remote_conn_attached(USBRemoteState *s, int result, const char *reason)
+{
+    RemoteAttached *a = &s->conn.attached;
+
+    g_free(a->reason);
+    *a = (RemoteAttached) {
+        .number = s->attachment.number,
+        .epoch = s->epoch,
+        .after_reset = s->conn.due & REMOTE_DUE_RESET,
+        .result = result,
+        .speed = reason ? 0 : remote_speed(s),
+        .reason = g_strdup(reason),
+    };
+    s->conn.due &= ~REMOTE_DUE_RESET;
+    remote_conn_due(s, REMOTE_DUE_ATTACHED);
+}
+
+/* DETACH of @number has its answer. */
+void remote_conn_detached(USBRemoteState *s, uint32_t number)
+{
+    s->conn.detached = number;
+    remote_conn_due(s, REMOTE_DUE_DETACHED);
+}
+
+/*
+ * ATTACH or DETACH has come before what is due about the device of before; the
+ * epoch is counted on all the same.
+ */
+void remote_conn_overtaken(USBRemoteState *s)
+{
+    RemoteConn *c = &s->conn;
+
+    if ((c->due & REMOTE_DUE_ATTACHED) && c->attached.after_reset) {
+        c->due |= REMOTE_DUE_RESET;
+    }
+    c->due &= ~(REMOTE_DUE_ATTACHED | REMOTE_DUE_ADDRESS);
 }
 
 static gboolean remote_conn_writable(void *do_not_use, GIOCondition cond,
@@ -716,6 +782,7 @@ static void remote_conn_reset(USBRemoteState *s, RemoteConnState state)
     c->out_done = 0;
     c->direct = NULL;
     g_clear_pointer(&c->peer_name, g_free);
+    g_clear_pointer(&c->attached.reason, g_free);
     g_clear_handle_id(&c->watch, g_source_remove);
     timer_del(c->write_timer);
     timer_del(c->handshake_timer);

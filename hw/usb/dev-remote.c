@@ -59,18 +59,6 @@ static void remote_unplug(USBRemoteState *s)
             usb_device_get_product_desc(udev));
 }
 
-static void remote_attach_answer(USBRemoteState *s, int result, Error *err)
-{
-    RemoteAttachment *a = &s->attachment;
-
-    a->answer_owed = false;
-    a->result = result;
-    g_free(a->reason);
-    a->reason = err ? g_strdup(error_get_pretty(err)) : NULL;
-    a->result_speed = err ? 0 : remote_speed(s);
-    remote_conn_due(s, REMOTE_DUE_ATTACHED);
-}
-
 static void remote_plug(USBRemoteState *s)
 {
     USBDevice *udev = USB_DEVICE(s);
@@ -80,18 +68,20 @@ static void remote_plug(USBRemoteState *s)
     udev->speedmask = a->speeds;
     s->nak_only = remote_bus_has(s, USB_BUS_ONE_ASYNC);
     remote_abort(s, USB_RET_NODEV);
+    a->answer_owed = false;
     usb_device_attach(udev, &err);
     trace_usb_remote_plug(remote_name(s), a->number, a->speeds,
                           err ? -1 : remote_speed(s));
     if (err) {
         a->wanted = false;
-        remote_attach_answer(s, USB_REMOTE_ATTACHED_NO_SPEED, err);
+        remote_conn_attached(s, USB_REMOTE_ATTACHED_NO_SPEED,
+                             error_get_pretty(err));
         error_free(err);
         return;
     }
     s->plugged = true;
     remote_table_reset(s);
-    remote_attach_answer(s, USB_REMOTE_ATTACHED_OK, NULL);
+    remote_conn_attached(s, USB_REMOTE_ATTACHED_OK, NULL);
 }
 
 /* When a device that waits for it may be plugged in, or INT64_MAX. */
@@ -113,7 +103,7 @@ static void remote_replug(USBRemoteState *s)
     }
     if (s->detach_owed) {
         s->detach_owed = false;
-        remote_conn_due(s, REMOTE_DUE_DETACHED);
+        remote_conn_detached(s, s->detached_number);
     }
     if (remote_now(s) >= remote_plug_time(s)) {
         remote_plug(s);
@@ -146,6 +136,7 @@ int remote_attach(USBRemoteState *s, uint32_t number, const UsbRemoteAttach *m,
         return USB_REMOTE_ERROR_UNEXPECTED;
     }
     remote_let_go(s);
+    remote_conn_overtaken(s);
     a->number = number;
     a->wanted = true;
     a->answer_owed = true;
@@ -171,11 +162,11 @@ int remote_detach(USBRemoteState *s, uint32_t number, const char **why)
         return USB_REMOTE_ERROR_NONE;   /* crossed with an ATTACH */
     }
     remote_let_go(s);
+    remote_conn_overtaken(s);
     s->detach_owed = true;
     s->detached_number = number;
     a->wanted = false;
     a->answer_owed = false;
-    s->conn.due &= ~REMOTE_DUE_ATTACHED;
     return USB_REMOTE_ERROR_NONE;
 }
 
@@ -187,7 +178,6 @@ void remote_lost(USBRemoteState *s)
     remote_let_go(s);
     s->detach_owed = false;
     s->remote_wakeup_due = false;
-    g_free(a->reason);
     memset(a, 0, sizeof(*a));
     s->epoch = 0;
     remote_spares_drop(s);
@@ -241,19 +231,25 @@ static void remote_vm_state_change(void *opaque, bool running, RunState state)
     remote_schedule(s);
 }
 
+/* All that was asked is void; an address of before is of no interest. */
+static void remote_next_epoch(USBRemoteState *s)
+{
+    s->epoch++;
+    s->conn.due &= ~REMOTE_DUE_ADDRESS;
+    remote_conn_due(s, REMOTE_DUE_RESET);
+}
+
 /* From the USB core */
 
 static void usb_remote_handle_reset(USBDevice *udev)
 {
     USBRemoteState *s = USB_REMOTE(udev);
 
-    s->epoch++;
+    remote_next_epoch(s);
     remote_abort(s, USB_RET_IOERROR);
     remote_table_reset(s);
     udev->configuration = 0;
     trace_usb_remote_reset(remote_name(s), s->epoch, remote_speed(s));
-    s->conn.due &= ~REMOTE_DUE_ADDRESS;
-    remote_conn_due(s, REMOTE_DUE_RESET);
 }
 
 /*
@@ -346,8 +342,7 @@ static int usb_remote_post_load(void *opaque, int version_id)
         return -EINVAL;
     }
     remote_let_go(s);
-    s->epoch++;
-    remote_conn_due(s, REMOTE_DUE_RESET);
+    remote_next_epoch(s);
     remote_schedule(s);
     return 0;
 }
@@ -438,7 +433,6 @@ static void usb_remote_unrealize(USBDevice *udev)
     remote_spares_free(s);
     qemu_bh_delete(s->bh);
     remote_table_forget(s);
-    g_free(s->attachment.reason);
 }
 
 static bool usb_remote_get_connected(Object *obj, Error **errp)

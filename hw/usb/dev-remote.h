@@ -197,6 +197,19 @@ enum {
     REMOTE_DUE_ADDRESS          = 1 << 4,
 };
 
+/*
+ * ATTACHED as it was decided: until there is room for it, the device may have
+ * become another one.
+ */
+typedef struct RemoteAttached {
+    uint32_t number;
+    uint32_t epoch;
+    bool after_reset;           /* RESET to this epoch has to come before */
+    uint8_t result;             /* USB_REMOTE_ATTACHED_* */
+    uint8_t speed;
+    char *reason;               /* why not, or NULL */
+} RemoteAttached;
+
 typedef struct RemoteConn {
     RemoteConnState state;
     uint32_t generation;        /* changes with every open and close */
@@ -212,6 +225,8 @@ typedef struct RemoteConn {
     QEMUTimer *write_timer;     /* where a watch cannot be had */
     QEMUTimer *handshake_timer;
     unsigned due;               /* REMOTE_DUE_* */
+    RemoteAttached attached;    /* if it is due */
+    uint32_t detached;          /* if DETACHED is due: the number in it */
     char *peer_name;            /* of its HELLO, printable */
     bool spoilt;                /* chardev-change failed under way */
 } RemoteConn;
@@ -240,16 +255,13 @@ typedef struct RemoteClock {
 typedef struct RemoteAttachment {
     uint32_t number;            /* 0 before the first */
     bool wanted;                /* plugged, or to be plugged */
-    bool answer_owed;           /* ATTACHED was not sent yet */
+    bool answer_owed;           /* ATTACHED was not decided yet */
     uint8_t speeds;             /* set of USB_SPEED_MASK_* */
     uint8_t address_policy;
     int64_t gap_ns;
     bool have_table;
     uint8_t endpoint_count;
     UsbRemoteEndpoint table[USB_REMOTE_MAX_ENDPOINTS];
-    uint8_t result;             /* USB_REMOTE_ATTACHED_* to tell */
-    char *reason;               /* why not, or NULL */
-    uint8_t result_speed;
 } RemoteAttachment;
 
 struct USBRemoteState {
@@ -275,8 +287,8 @@ struct USBRemoteState {
     uint32_t epoch;
     int64_t detached_at;        /* virtual ns; 0: before all time */
     uint8_t address;            /* last SET_ADDRESS, for ADDRESS */
-    bool detach_owed;           /* DETACHED is to be sent */
-    uint32_t detached_number;   /* for DETACHED */
+    bool detach_owed;           /* DETACHED follows when it is unplugged */
+    uint32_t detached_number;   /* for it */
     bool remote_wakeup_due;
 
     GPtrArray *spare_requests;
@@ -348,6 +360,9 @@ void remote_conn_flush(USBRemoteState *s);
 void remote_conn_settle(USBRemoteState *s);
 const char *remote_conn_unfit(Chardev *chr);
 void remote_conn_due(USBRemoteState *s, unsigned due);
+void remote_conn_attached(USBRemoteState *s, int result, const char *reason);
+void remote_conn_detached(USBRemoteState *s, uint32_t number);
+void remote_conn_overtaken(USBRemoteState *s);
 void remote_violation(USBRemoteState *s, int code, uint16_t type, uint64_t id,
                       const char *fmt, ...) G_GNUC_PRINTF(5, 6);
 size_t remote_conn_room(USBRemoteState *s);
