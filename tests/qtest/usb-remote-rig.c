@@ -7,6 +7,7 @@
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
 #include "qemu/cutils.h"
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include "qobject/qdict.h"
 #include "qobject/qlist.h"
@@ -432,6 +433,28 @@ void rig_freeze(Rig *rig)
 void rig_thaw(Rig *rig)
 {
     g_assert_cmpint(kill(qtest_pid(rig->qts), SIGCONT), ==, 0);
+}
+
+/* Bytes that have arrived at the peer */
+int rig_unread(Rig *rig)
+{
+    int bytes;
+
+    rig_run(rig, 5);
+    g_assert_cmpint(ioctl(rig->peer->fd, FIONREAD, &bytes), ==, 0);
+    return bytes;
+}
+
+void rig_deafen(Rig *rig)
+{
+    int before;
+
+    rig->peer->deaf = true;
+    do {
+        before = rig_unread(rig);
+        rig_stop(rig);
+        rig_cont(rig);
+    } while (rig_unread(rig) != before);
 }
 
 /* Snapshots */

@@ -77,6 +77,9 @@ void rig_chardev_change(Rig *rig, const char *path);
 void rig_stop(Rig *rig);
 void rig_cont(Rig *rig);
 void rig_migrate(Rig *rig, const char *uri);   /* until it has completed */
+int rig_unread(Rig *rig);                   /* bytes that the peer could read */
+/* The peer reads nothing, until QEMU can send no more but what is due. */
+void rig_deafen(Rig *rig);
 /* QEMU is not scheduled in between. */
 void rig_freeze(Rig *rig);
 void rig_thaw(Rig *rig);
@@ -178,6 +181,7 @@ void usb_remote_xhci_cancel_add(void);
 void usb_remote_hcd_add(void);
 void usb_remote_bench_add(void);
 void usb_remote_clock_add(void);
+void usb_remote_due_add(void);
 void usb_remote_matrix_add(void);
 void usb_remote_migrate_add(void);
 void usb_remote_scenario_add(void);

@@ -170,15 +170,6 @@ static void taken_back_while_answered(const void *opaque)
 
 /* Connections */
 
-static int unread_by_the_peer(Rig *rig)
-{
-    int bytes;
-
-    rig_run(rig, 5);
-    g_assert_cmpint(ioctl(rig->peer->fd, FIONREAD, &bytes), ==, 0);
-    return bytes;
-}
-
 /*
  * The peer reads nothing until QEMU can send no more.  Where the device has
  * only one request at the peer, the rest is VMSTATE: the socket is full when
@@ -192,15 +183,11 @@ static UsbHcTransfer *fill_the_socket(Rig *rig)
 
     rig->peer->deaf = true;
     do {
-        before = unread_by_the_peer(rig);
+        before = rig_unread(rig);
         xfer = usbhc_submit(rig->bulk_out, data, LARGE);
         rig->strays = g_slist_prepend(rig->strays, xfer);
-    } while (unread_by_the_peer(rig) != before);
-    do {
-        before = unread_by_the_peer(rig);
-        rig_stop(rig);
-        rig_cont(rig);
-    } while (unread_by_the_peer(rig) != before);
+    } while (rig_unread(rig) != before);
+    rig_deafen(rig);
     return xfer;
 }
 
