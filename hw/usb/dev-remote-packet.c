@@ -73,6 +73,7 @@ static void remote_finish(USBRemoteState *s, RemoteEndpoint *ep, int status,
         usb_generic_async_ctrl_complete(USB_DEVICE(s), p);
     } else {
         usb_packet_complete(USB_DEVICE(s), p);
+        remote_guest_saw(s, ep, status);
     }
 }
 
@@ -640,10 +641,20 @@ static void remote_wake(USBRemoteState *s, RemoteEndpoint *ep)
 }
 
 /*
- * Complete all packets that can be, and wake endpoints.  Whatever the host
- * controller queues meanwhile is served by a later call, so that a guest
- * cannot keep this one busy for ever.
+ * Complete all packets of @ep that can be.  Whatever the host controller
+ * queues meanwhile is served by a later call, so that a guest cannot keep
+ * this one busy for ever.
  */
+void remote_deliver_endpoint(USBRemoteState *s, RemoteEndpoint *ep)
+{
+    unsigned n = ep->n_packets;
+
+    while (n && remote_deliver_one(s, ep)) {
+        n--;
+    }
+}
+
+/* Complete all packets that can be, and wake endpoints. */
 void remote_deliver(USBRemoteState *s)
 {
     bool freed = s->credit_freed;
@@ -653,11 +664,8 @@ void remote_deliver(USBRemoteState *s)
     s->starved &= !freed;
     REMOTE_FOREACH_BUSY(s, i) {
         RemoteEndpoint *ep = &s->eps[i];
-        unsigned n = ep->n_packets;
 
-        while (n && remote_deliver_one(s, ep)) {
-            n--;
-        }
+        remote_deliver_endpoint(s, ep);
         if (ep->starved && freed) {
             ep->starved = false;
             ep->wake = true;

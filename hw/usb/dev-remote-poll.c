@@ -52,6 +52,7 @@ void remote_poll_in(USBRemoteState *s, RemoteEndpoint *ep, USBPacket *p)
         /* A poll has no memory: what is there is all of the packet. */
         p->status = status == USB_RET_ASYNC ? USB_RET_SUCCESS : status;
         p->actual_length = progress;
+        remote_guest_saw(s, ep, p->status);
     } else if (r && !r->cancel) {
         remote_match_in(s, ep, 0, size);
     } else if (remote_may_ask(s, ep, size)) {
@@ -119,6 +120,7 @@ void remote_poll_out(USBRemoteState *s, RemoteEndpoint *ep,
         p->status = r->status;
         p->actual_length = r->actual;
         remote_request_free(s, r);
+        remote_guest_saw(s, ep, p->status);
     } else if (!r && remote_may_ask(s, ep, size)) {
         r = remote_request_new(s, ep, p, 0, size, true);
         if (r) {

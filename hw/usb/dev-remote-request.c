@@ -17,7 +17,10 @@
  *                                               back, then CANCEL
  *   cancel, IN       gone                       as OUT; data that came is kept
  *                                               for the next packets
- *   CLEAR_HALT       asked again                CANCEL; the answer is dropped
+ *   halt set, or     asked again, if it was     CANCEL; the answer is dropped
+ *   cleared          not answered before
+ *   STALL seen by    cancelled by the host      CANCEL; the answer is dropped
+ *   the guest        controller
  *   configuration    fails with IOERROR         CANCEL; the answer is dropped
  *   bus reset        fails with IOERROR         forgotten
  *   detach, lost     cancelled by the host      forgotten
@@ -369,6 +372,17 @@ void remote_drop_requests(USBRemoteState *s, RemoteEndpoint *ep)
     remote_start_afresh(ep);
 }
 
+/*
+ * The guest got @status on the data endpoint @ep.  With a STALL it is halted
+ * (USB 2.0 section 8.4.5): an answer that overtook it is of no transfer.
+ */
+void remote_guest_saw(USBRemoteState *s, RemoteEndpoint *ep, int status)
+{
+    if (status == USB_RET_STALL) {
+        remote_drop_requests(s, ep);
+    }
+}
+
 static void remote_forget(USBRemoteState *s, RemoteEndpoint *ep)
 {
     RemoteRequest *r, *next;
@@ -655,6 +669,31 @@ void remote_ready(USBRemoteState *s, uint8_t address)
 
 /* Time */
 
+/*
+ * The peer halted an IN endpoint that the guest has given up: the next
+ * transfer is to see that, and not what came before it.
+ */
+static void remote_drop_before_stall(USBRemoteState *s, RemoteEndpoint *ep)
+{
+    RemoteRequest *r, *next, *stall = NULL;
+
+    QTAILQ_FOREACH(r, &ep->requests, next) {
+        if (r->state == REMOTE_DONE && r->status == USB_RET_STALL) {
+            stall = r;
+            break;
+        }
+    }
+    QTAILQ_FOREACH_SAFE(r, &ep->requests, next, next) {
+        if (!stall || r == stall) {
+            break;
+        }
+        remote_abandon(s, r);
+    }
+    if (stall) {
+        stall->taken = stall->actual;
+    }
+}
+
 /* The grace of orphans is over: the guest did give these up. */
 static void remote_expire_orphans(USBRemoteState *s, RemoteEndpoint *ep)
 {
@@ -663,6 +702,9 @@ static void remote_expire_orphans(USBRemoteState *s, RemoteEndpoint *ep)
 
     ep->orphan_at = 0;
     ep->partial_size = 0;
+    if (!wanted && remote_ep_is_in(ep)) {
+        remote_drop_before_stall(s, ep);
+    }
     QTAILQ_FOREACH_SAFE(r, &ep->requests, next, next) {
         if (remote_ep_is_in(ep)) {
             if (!wanted) {

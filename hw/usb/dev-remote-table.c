@@ -259,13 +259,20 @@ static void remote_saw_descriptor(USBRemoteState *s, RemoteRequest *r)
     }
 }
 
-/* Give up what was queued on an endpoint before its halt was cleared. */
-static void remote_saw_clear_halt(USBRemoteState *s, uint8_t address)
+/*
+ * The halt of an endpoint was set or cleared (USB 2.0 section 9.4.5): what
+ * was answered before that reaches the packets that wait for it, and no other.
+ */
+static void remote_saw_halt(USBRemoteState *s, uint8_t address, bool set)
 {
-    if (address & 0x0f) {
-        RemoteEndpoint *ep = remote_ep(s, address);
+    RemoteEndpoint *ep = remote_ep(s, address);
 
-        remote_drop_requests(s, ep);
+    if (!(address & 0x0f)) {
+        return;
+    }
+    remote_deliver_endpoint(s, ep);
+    remote_drop_requests(s, ep);
+    if (!set) {
         usb_ep_set_halted(USB_DEVICE(s),
                           remote_ep_is_in(ep) ? USB_TOKEN_IN : USB_TOKEN_OUT,
                           address & 0x0f, 0);
@@ -335,8 +342,9 @@ void remote_table_snoop(USBRemoteState *s, RemoteRequest *r)
         remote_put_setting(s, index & 0xff, value, table, count);
         break;
     case EndpointOutRequest | USB_REQ_CLEAR_FEATURE:
+    case EndpointOutRequest | USB_REQ_SET_FEATURE:
         if (value == 0) {   /* ENDPOINT_HALT */
-            remote_saw_clear_halt(s, index);
+            remote_saw_halt(s, index, r->setup[1] == USB_REQ_SET_FEATURE);
         }
         break;
     case DeviceOutRequest | USB_REQ_CLEAR_FEATURE:

@@ -410,6 +410,7 @@ void remote_unask(RemoteEndpoint *ep, RemotePacket *rp);
 void remote_send_cancels(USBRemoteState *s, RemoteEndpoint *ep);
 void remote_abandon(USBRemoteState *s, RemoteRequest *r);
 void remote_drop_requests(USBRemoteState *s, RemoteEndpoint *ep);
+void remote_guest_saw(USBRemoteState *s, RemoteEndpoint *ep, int status);
 void remote_abort(USBRemoteState *s, int status);
 void remote_complete(USBRemoteState *s, const UsbRemoteHead *h,
                      const UsbRemoteComplete *m);
@@ -428,6 +429,7 @@ void remote_match_in(USBRemoteState *s, RemoteEndpoint *ep, unsigned index,
 int remote_take(USBRemoteState *s, RemoteEndpoint *ep, USBPacket *p,
                 size_t *progress);
 void remote_fill(USBRemoteState *s);
+void remote_deliver_endpoint(USBRemoteState *s, RemoteEndpoint *ep);
 void remote_deliver(USBRemoteState *s);
 
 /* dev-remote-poll.c: endpoints in NAK mode */

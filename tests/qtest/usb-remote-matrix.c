@@ -293,7 +293,7 @@ static unsigned stall_one(Rig *rig, UsbHcEndpoint *ep, PeerMessage **m)
     return MAX(ahead, VICTIM + 1);
 }
 
-/* Requests from before the halt was cleared are taken back, in order. */
+/* Requests from before the halt are taken back, in order. */
 static void answer_too_late(Rig *rig, UsbHcEndpoint *ep, PeerMessage **m,
                             unsigned from, unsigned to)
 {
@@ -327,6 +327,8 @@ static void halt_of(Rig *rig, UsbHcEndpoint *ep)
     unsigned seen, i;
 
     queue(ep, xfer, QUEUED);
+    /* OHCI asks again as soon as the ED runs, before the halt is cleared. */
+    rig->peer->auto_cancel = !rig->drv->pipelined;
     seen = stall_one(rig, ep, m);
     for (i = 0; i < VICTIM; i++) {
         expect_number(xfer[i], i);
@@ -336,8 +338,6 @@ static void halt_of(Rig *rig, UsbHcEndpoint *ep)
     for (i = VICTIM + 1; i < QUEUED; i++) {
         g_assert_cmpint(xfer[i]->status, ==, USBHC_PENDING);
     }
-    /* OHCI asks again as soon as the ED runs, before the halt is cleared. */
-    rig->peer->auto_cancel = !rig->drv->pipelined;
     g_assert_cmpint(usbhc_clear_halt(ep), ==, USBHC_OK);
     answer_too_late(rig, ep, m, VICTIM + 1, seen);
     rig->peer->auto_cancel = true;

@@ -177,6 +177,18 @@ void peer_send_bytes(Peer *peer, const void *buf, size_t size)
     }
 }
 
+void peer_hold(Peer *peer)
+{
+    peer->held = g_byte_array_new();
+}
+
+void peer_release(Peer *peer)
+{
+    g_autoptr(GByteArray) held = g_steal_pointer(&peer->held);
+
+    peer_send_bytes(peer, held->data, held->len);
+}
+
 void peer_send_head(Peer *peer, const UsbRemoteHead *h, const void *fixed,
                     size_t fixed_size, const void *tail, size_t tail_size)
 {

@@ -83,6 +83,9 @@ void peer_device_init(PeerDevice *d, uint8_t speed);
 
 /* Sending */
 void peer_send_bytes(Peer *peer, const void *buf, size_t size);
+/* What would be sent is collected, and then sent all at once. */
+void peer_hold(Peer *peer);
+void peer_release(Peer *peer);
 /* As much as the socket takes now; returns the number of bytes. */
 size_t peer_try_send(Peer *peer, const void *buf, size_t size);
 void peer_send_head(Peer *peer, const UsbRemoteHead *h, const void *fixed,

@@ -178,6 +178,7 @@ void usb_remote_machine_add(void);
 void usb_remote_fuzz_peer_add(void);
 void usb_remote_xhci_add(void);
 void usb_remote_xhci_cancel_add(void);
+void usb_remote_halt_add(void);
 void usb_remote_hcd_add(void);
 void usb_remote_bench_add(void);
 void usb_remote_clock_add(void);

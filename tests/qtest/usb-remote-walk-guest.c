@@ -57,6 +57,8 @@ static WalkFlight *fly(Walk *w, WalkEndpoint *wep, UsbHcTransfer *xfer,
     f->item = item;
     f->count = item ? item->count : 0;
     f->disturbed = wep->disturbed;
+    f->halted = wep->halted;
+    f->halt = wep->halt;
     g_queue_push_tail(&wep->flights, f);
     return f;
 }
@@ -240,6 +242,10 @@ static void check_in(Walk *w, WalkFlight *f)
         if (memcmp(data, item->data + offset, n)) {
             wrong_bytes(w, wep, item, offset, data, n);
         }
+        if (item->count < f->halt) {
+            walk_fail(w, "%s: answer %u comes after a halt that it was made "
+                      "before", wep->name, item->count);
+        }
         arrive(w, wep, item->count, offset, n);
     }
     if (f->xfer->status == USBHC_SHORT && f->xfer->actual && !wep->unsure &&
@@ -287,6 +293,10 @@ static void reap(Walk *w, WalkFlight *f)
     WalkEndpoint *wep = f->wep;
     bool ok = f->xfer->status == USBHC_OK || f->xfer->status == USBHC_SHORT;
 
+    if (ok && f->halted && wep->halted) {
+        walk_fail(w, "%s: a transfer of %u bytes succeeds on a halted "
+                  "endpoint", wep->name, f->xfer->length);
+    }
     if (!ok && f->xfer->status != USBHC_CANCELLED) {
         check_fault(w, f);
         walk_disturb(w, wep);
@@ -523,6 +533,18 @@ static WalkEndpoint *halted_endpoint(Walk *w)
         }
     }
     return NULL;
+}
+
+bool walk_halt(Walk *w)
+{
+    WalkEndpoint *wep = any_data_endpoint(w);
+
+    if (!walk_can_control(w) || !hc_ep(w, wep)) {
+        return false;
+    }
+    walk_note(w, "%s", wep->name);
+    request(w, 0x02, 3, 0, wep->address);
+    return true;
 }
 
 /* Also of endpoints that are not halted, which takes back what they have */

@@ -34,10 +34,20 @@ static void unqueue(Walk *w, WalkRequest *r)
     }
 }
 
+static void clear_halts(Walk *w)
+{
+    unsigned i;
+
+    for (i = 0; i < WALK_ENDPOINTS; i++) {
+        w->eps[i].halted = false;
+    }
+}
+
 void walk_peer_void(Walk *w)
 {
     WalkRequest *r;
 
+    clear_halts(w);
     while ((r = g_queue_peek_head(&w->requests))) {
         unqueue(w, r);
         g_queue_push_tail(&w->stale, r);
@@ -67,20 +77,46 @@ static bool is_standard(const PeerMessage *m)
            !(peer_submit(m)->setup[0] & 0x60);
 }
 
-static WalkEndpoint *endpoint_of(Walk *w, const PeerMessage *m)
+static WalkEndpoint *endpoint_at(Walk *w, uint8_t address)
 {
-    uint8_t address = peer_submit(m)->endpoint[0];
     unsigned i;
 
-    if (address == 0) {
-        address = peer_submit(m)->setup[0] & 0x80;
-    }
     for (i = 0; i < WALK_ENDPOINTS; i++) {
         if (w->eps[i].address == address) {
             return &w->eps[i];
         }
     }
     walk_fail(w, "SUBMIT for endpoint %02x, which nobody uses", address);
+}
+
+static WalkEndpoint *endpoint_of(Walk *w, const PeerMessage *m)
+{
+    uint8_t address = peer_submit(m)->endpoint[0];
+
+    return endpoint_at(w, address ? address
+                                  : peer_submit(m)->setup[0] & 0x80);
+}
+
+/* usb-remote-peer.c answers it; the halts are ours to keep. */
+static void saw_standard(Walk *w, const PeerMessage *m)
+{
+    const uint8_t *setup = peer_submit(m)->setup;
+    WalkEndpoint *wep;
+
+    switch (setup[0] << 8 | setup[1]) {
+    case 0x0203:                /* SET_FEATURE(ENDPOINT_HALT) */
+        wep = endpoint_at(w, setup[4]);
+        wep->halted = true;
+        wep->halt = wep->next;
+        break;
+    case 0x0201:                /* CLEAR_FEATURE(ENDPOINT_HALT) */
+        endpoint_at(w, setup[4])->halted = false;
+        break;
+    case 0x0009:                /* SET_CONFIGURATION */
+    case 0x010b:                /* SET_INTERFACE */
+        clear_halts(w);
+        break;
+    }
 }
 
 static bool is_control(const WalkEndpoint *wep)
@@ -157,7 +193,7 @@ static WalkItem *check_out(Walk *w, WalkEndpoint *wep, const PeerMessage *m)
     return item;
 }
 
-static void keep(Walk *w, WalkEndpoint *wep, PeerMessage *m)
+static WalkRequest *keep(Walk *w, WalkEndpoint *wep, PeerMessage *m)
 {
     WalkRequest *r = g_new0(WalkRequest, 1);
 
@@ -171,37 +207,7 @@ static void keep(Walk *w, WalkEndpoint *wep, PeerMessage *m)
     }
     r->count = r->item ? r->item->count : 0;
     g_queue_push_tail(&w->requests, r);
-}
-
-/* Returns whether the message is ours. */
-static bool got_submit(Walk *w, PeerMessage *m)
-{
-    Peer *peer = w->rig->peer;
-    WalkEndpoint *wep = endpoint_of(w, m);
-
-    if (m->head.id <= w->last_id) {
-        walk_fail(w, "id %" PRIx64 " after %" PRIx64, m->head.id, w->last_id);
-    }
-    w->last_id = m->head.id;
-    if (m->head.attachment != peer->attachment || !w->attached) {
-        peer_message_free(m);           /* crossed with ATTACH or DETACH */
-        return true;
-    }
-    if (m->head.epoch != peer->epoch) {
-        walk_fail(w, "SUBMIT in epoch %u, RESET said %u", m->head.epoch,
-                  peer->epoch);
-    }
-    if (wep->cancels) {
-        walk_fail(w, "%s: a SUBMIT, and a CANCEL is not answered", wep->name);
-    }
-    if (is_standard(m)) {
-        return false;
-    }
-    if (!is_control(wep)) {
-        check_credits(w, wep, peer_submit_length(m));
-    }
-    keep(w, wep, m);
-    return true;
+    return r;
 }
 
 /* Answers */
@@ -488,6 +494,42 @@ bool walk_hear(Walk *w)
 }
 
 /* Messages */
+
+/* Returns whether the message is ours. */
+static bool got_submit(Walk *w, PeerMessage *m)
+{
+    Peer *peer = w->rig->peer;
+    WalkEndpoint *wep = endpoint_of(w, m);
+    WalkRequest *r;
+
+    if (m->head.id <= w->last_id) {
+        walk_fail(w, "id %" PRIx64 " after %" PRIx64, m->head.id, w->last_id);
+    }
+    w->last_id = m->head.id;
+    if (m->head.attachment != peer->attachment || !w->attached) {
+        peer_message_free(m);           /* crossed with ATTACH or DETACH */
+        return true;
+    }
+    if (m->head.epoch != peer->epoch) {
+        walk_fail(w, "SUBMIT in epoch %u, RESET said %u", m->head.epoch,
+                  peer->epoch);
+    }
+    if (wep->cancels) {
+        walk_fail(w, "%s: a SUBMIT, and a CANCEL is not answered", wep->name);
+    }
+    if (is_standard(m)) {
+        saw_standard(w, m);
+        return false;
+    }
+    if (!is_control(wep)) {
+        check_credits(w, wep, peer_submit_length(m));
+    }
+    r = keep(w, wep, m);
+    if (wep->halted) {
+        complete(w, r, USB_REMOTE_STATUS_STALL, 0);
+    }
+    return true;
+}
 
 static void got_cancel(Walk *w, uint64_t id)
 {

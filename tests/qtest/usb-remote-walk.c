@@ -37,6 +37,7 @@ static const struct {
     { "control", 40, walk_control },
     { "cancel", 25, walk_cancel },
     { "cancel-all", 4, walk_cancel_all },
+    { "halt", 6, walk_halt },
     { "clear-halt", 30, walk_clear_halt },
     { "recover", 20, walk_ep_recover },
     { "set-configuration", 4, walk_set_configuration },

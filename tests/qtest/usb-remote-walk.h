@@ -59,6 +59,8 @@ typedef struct WalkEndpoint {
     unsigned cancels;           /* CANCELs not answered yet */
     uint32_t size;              /* of every transfer, in MPS; 0: of any */
     bool unsure;                /* no order to be expected until it settles */
+    bool halted;                /* by SET_FEATURE: the peer stalls all */
+    uint32_t halt;              /* IN: number of the first item after that */
 } WalkEndpoint;
 
 /* A transfer of the guest's */
@@ -67,7 +69,9 @@ typedef struct WalkFlight {
     UsbHcTransfer *xfer;
     WalkItem *item;             /* OUT with data */
     uint32_t count;
-    unsigned disturbed;         /* wep->disturbed when it started */
+    unsigned disturbed;         /* wep->disturbed when it started, */
+    bool halted;                /* and wep->halted, */
+    uint32_t halt;              /* and wep->halt */
 } WalkFlight;
 
 /* A SUBMIT that the peer has not answered */
@@ -139,7 +143,7 @@ char *walk_guest_pending(Walk *w);
 void walk_guest_recover(Walk *w);               /* all halted endpoints */
 bool walk_can_control(Walk *w);
 WalkAction walk_transfer, walk_burst, walk_control, walk_cancel,
-    walk_cancel_all, walk_clear_halt, walk_ep_recover,
+    walk_cancel_all, walk_halt, walk_clear_halt, walk_ep_recover,
     walk_set_configuration, walk_set_interface, walk_descriptor;
 
 /* usb-remote-walk-peer.c */
