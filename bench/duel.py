@@ -15,8 +15,9 @@ from common import BUILD, LOGS, ROOT, Failure
 sys.path.insert(1, str(ROOT / 'tests' / 'guest'))
 
 # pylint: disable=wrong-import-position
-from guestlab.vm import Vm
-from guestlab.waiting import wait_until
+from guestlab import guest
+from usblab.guest.vm import Vm
+from usblab.guest.waiting import wait_until
 
 PEERS = {'usb-remote': 'remote', 'usb-redir': 'redir'}
 # in QEMU itself, no peer: a drive that reads as zeros and forgets writes
@@ -109,7 +110,8 @@ class Duel:
         folder = Path(stack.enter_context(
             tempfile.TemporaryDirectory(prefix='usb-remote-bench-')))
         os.environ['QEMU'] = str(self._binary)      # for Vm
-        self._vm = stack.enter_context(Vm(folder, self._arguments(folder)))
+        self._vm = stack.enter_context(Vm(
+            folder, guest.get(), self._arguments(folder)))
         peers = build_peers()
         for device in self.devices:
             self._start_peer(stack, peers / PEERS[device],

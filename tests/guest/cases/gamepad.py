@@ -4,11 +4,12 @@
 import itertools
 import signal
 
+from usblab.guest.waiting import wait_until
+
 from guestlab import controls
 from guestlab.example import plug
 from guestlab.places import Failure
 from guestlab.registry import case
-from guestlab.waiting import wait_until
 
 NAME = "usb-remote Python Gamepad"
 AXES = (controls.ABS_X, controls.ABS_Y, controls.ABS_Z, controls.ABS_RZ)

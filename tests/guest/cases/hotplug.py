@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Plugged in and out while the guest runs: by the peer, by QMP, by HMP."""
 
+from usblab.guest.waiting import wait_until
+
 from guestlab.places import Failure
 from guestlab.registry import case
 from guestlab.pointer import Pointer
 from guestlab.turns import finish_turn
-from guestlab.waiting import wait_until
 
 TIMES = 5
 UNPLUGGED = "USB disconnect"

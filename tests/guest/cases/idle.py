@@ -3,11 +3,12 @@
 
 import re
 
+from usblab.guest.waiting import wait_until
+
 from guestlab import latency, trace
 from guestlab.places import Failure
 from guestlab.pointer import Pointer
 from guestlab.registry import case
-from guestlab.waiting import wait_until
 
 BUSES = {"uhci": "low", "ohci": "low", "ehci": "high", "xhci": "low"}
 ENDPOINT = "0x81"

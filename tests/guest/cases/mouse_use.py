@@ -4,9 +4,10 @@
 import socket
 import threading
 
+from usblab.guest.waiting import wait_until
+
 from guestlab.places import Failure
 from guestlab.registry import case
-from guestlab.waiting import wait_until
 
 
 @case("mouse.py: nobody listens at the address")

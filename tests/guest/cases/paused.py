@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Nothing happens in a paused guest; it happens when the guest goes on."""
 
+from usblab.guest.waiting import wait_until
+
 from guestlab.mouse import REPORTS_PER_TURN
 from guestlab.places import Failure
 from guestlab.pointer import Pointer
 from guestlab.registry import case
 from guestlab.turns import finish_turn
-from guestlab.waiting import wait_until
 
 from cases.hotplug import PLUGGED, UNPLUGGED
 

@@ -4,10 +4,11 @@
 import hashlib
 import signal
 
+from usblab.guest.waiting import wait_until
+
 from guestlab.example import node, plug
 from guestlab.places import Failure
 from guestlab.registry import case
-from guestlab.waiting import wait_until
 
 JOB = 100000                    # bytes
 LIMIT = 60                      # seconds, for it to pass

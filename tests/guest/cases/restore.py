@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A saved guest comes back with the device unplugged and plugged in anew."""
 
-from guestlab.controllers import XHCI
+from usblab.guest.controllers import XHCI
+
 from guestlab.places import Failure
 from guestlab.pointer import Pointer
 from guestlab.registry import case

@@ -4,10 +4,11 @@
 import shlex
 import subprocess
 
+from usblab.guest.waiting import wait_until
+
 from guestlab import manual
 from guestlab.places import TOP, Failure
 from guestlab.registry import case
-from guestlab.waiting import wait_until
 
 # linux/input-event-codes.h: EV_KEY, KEY_A and KEY_B, pressed
 KEY_A, KEY_B = r" 1 30 1$", r" 1 48 1$"

@@ -5,9 +5,10 @@ import re
 import socket
 import subprocess
 
+from usblab.guest.waiting import wait_until
+
 from guestlab.places import Failure, qemu
 from guestlab.registry import case
-from guestlab.waiting import wait_until
 
 # A machine that is ready at once, and would wait for ever.
 QUIET_MACHINE = ["-nodefaults", "-no-user-config", "-display", "none", "-S",

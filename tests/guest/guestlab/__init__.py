@@ -1,2 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the guest tests and the demo are made of."""
+"""A real Linux guest, its devices, and what is measured in it."""
+
+import sys
+from pathlib import Path
+
+# The lab has what boots a guest and talks with it.
+sys.path.insert(1, str(Path(__file__).resolve().parents[3] / "lab"))

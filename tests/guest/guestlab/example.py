@@ -10,8 +10,9 @@ import signal
 import subprocess
 from pathlib import Path
 
+from usblab.guest.waiting import wait_until
+
 from guestlab.places import BUILD, EXAMPLES, PYTHON, Failure
-from guestlab.waiting import wait_until
 
 # What each example says of itself in the guest.
 MANUFACTURER = "usb-remote"

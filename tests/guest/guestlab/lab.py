@@ -8,15 +8,17 @@ import tempfile
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from guestlab import controllers
+from usblab.guest import controllers
+from usblab.guest.qmp import QmpError
+from usblab.guest.remote import RemoteDevice
+from usblab.guest.vm import Vm
+from usblab.guest.waiting import wait_until
+
+from guestlab import guest
 from guestlab.example import MANUFACTURER, CExample, Example
 from guestlab.mouse import Mouse
 from guestlab.peer import Peer
 from guestlab.places import Failure
-from guestlab.qmp import QmpError
-from guestlab.remote import RemoteDevice
-from guestlab.vm import Vm
-from guestlab.waiting import wait_until
 
 
 # The next case may not meet a device that the guest has still to take away,
@@ -39,7 +41,7 @@ class WarmVm:
             self.discard()
         if not self._vm:
             self._folder = Path(tempfile.mkdtemp(prefix="guest-"))
-            self._vm = Vm(self._folder, [
+            self._vm = Vm(self._folder, guest.get(), [
                 *controllers.EVERY, "-D", str(self._folder / "trace.log"),
                 "-msg", "timestamp=on"])
         return self._vm
@@ -89,8 +91,8 @@ class Lab:
 
     def new_vm(self, *arguments, **options):
         """Boot a guest for this case only."""
-        vm = Vm(self.folder, arguments, name=f"vm{next(self._numbers)}",
-                **options)
+        vm = Vm(self.folder, guest.get(), arguments,
+                name=f"vm{next(self._numbers)}", **options)
         self._stack.callback(vm.stop)
         self._vms.append(vm)
         return self._watch(vm) if vm.kernel_log else vm

@@ -5,19 +5,19 @@ import re
 import shutil
 import subprocess
 
-from guestlab.places import Failure
+from usblab.kernels.debian import download
+from usblab.places import debian_archive
 
-import archive
-import steps
+from guestlab.places import Failure
 
 
 def get(kernel, path):
     """
-    The file at @path of the source of @kernel (kernel.Kernel), as a Path.
+    The file at @path of the source of @kernel (kernels.Kernel), as a Path.
 
     The package is fetched once and not kept; nothing else is unpacked.
     """
-    target = kernel.root / path.rpartition("/")[2]
+    target = kernel.folder / path.rpartition("/")[2]
     if not target.exists():
         _fetch(kernel, path, target)
     return target
@@ -26,12 +26,13 @@ def get(kernel, path):
 def _fetch(kernel, path, target):
     version = re.match(r"\d+\.\d+", kernel.release).group()
     package = f"linux-source-{version}"
-    debian = archive.Archive("deb", kernel.root.name)
+    if not kernel.suite:
+        raise Failure(f"the kernel {kernel.name} is not Debian's, and where "
+                      "its source is, nobody knows")
+    debian = debian_archive(kernel.suite)
     debian.update()
-    folder = archive.empty_folder(kernel.root / "download")
-    steps.run(f"Downloading {package}", debian.apt("download", package),
-              f"guest-{package}.log", cwd=folder)
-    name, = folder.glob("*.deb")
+    folder = kernel.folder / "download"
+    name, = download(debian, [package], folder)
     part = target.with_suffix(".part")
     with part.open("wb") as output:
         _unpack_one(name, package, path, output)

@@ -4,8 +4,9 @@
 import itertools
 import signal
 
+from usblab.guest.waiting import wait_until
+
 from guestlab.example import Example
-from guestlab.waiting import wait_until
 
 # What the guest's input layer calls it: manufacturer and product string.
 INPUT_NAME = "usb-remote Python Mouse"

@@ -2,16 +2,18 @@
 """The test guest with a shell in this terminal, for `make run`."""
 
 import os
+from dataclasses import replace
 
+from usblab.guest.boot import SHELL
+
+from guestlab import guest
 from guestlab.places import qemu
-from guestlab.vm import KERNEL_LINE, MACHINE, boot_files
 
 
 def run(arguments):
     """Become QEMU; Ctrl-A C reaches its monitor, Ctrl-A X ends it."""
-    command = [qemu(), *MACHINE, *boot_files(),
-               "-append", f"{KERNEL_LINE} quiet shell",
-               "-serial", "mon:stdio", *arguments]
+    start = replace(guest.get(), words=SHELL)
+    command = [qemu(), *start.arguments(), "-serial", "mon:stdio", *arguments]
     print("A shell in the guest; Ctrl-A C: QEMU's monitor and back; "
           "Ctrl-A X: end.", flush=True)
     os.execv(command[0], command)

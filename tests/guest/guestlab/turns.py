@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Steps that many cases take: plug a mouse in, have it move, compare."""
 
+from usblab.guest.waiting import wait_until
+
 from guestlab.mouse import REPORTS_PER_TURN
 from guestlab.places import Failure
 from guestlab.pointer import Pointer
-from guestlab.waiting import wait_until
 
 # Linux polls every 8 ms at low and full speed: a turn takes three seconds.
 RATE = "125"

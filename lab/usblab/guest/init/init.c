@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "hotplug.h"
 
 static void say(const char *what, const char *detail)
 {
@@ -39,11 +40,40 @@ static void mount_filesystems(void)
     }
 }
 
+/*
+ * The words MODULE.OPTION=VALUE of the kernel's command line are options of a
+ * module that is loaded later, too.
+ */
+static void options_for(const char *path, char *options, size_t room)
+{
+    char line[4096] = "", name[64] = "";
+    FILE *f = fopen("/proc/cmdline", "re");
+
+    *options = '\0';
+    sscanf(strrchr(path, '/') + 1, "%62[^.]", name);
+    strcat(name, ".");
+    if (f && fgets(line, sizeof(line), f)) {
+        for (char *w = strtok(line, " \n"); w; w = strtok(NULL, " \n")) {
+            size_t used = strlen(options);
+
+            if (!strncmp(w, name, strlen(name))) {
+                snprintf(options + used, room - used, "%s ",
+                         w + strlen(name));
+            }
+        }
+    }
+    if (f) {
+        fclose(f);
+    }
+}
+
 static void load_module(const char *path)
 {
+    char options[1024];
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-    if (fd < 0 || syscall(SYS_finit_module, fd, "", 0)) {
+    options_for(path, options, sizeof(options));
+    if (fd < 0 || syscall(SYS_finit_module, fd, options, 0)) {
         if (errno != EEXIST) {
             say("cannot load", path);
         }
@@ -119,6 +149,9 @@ int main(int argc, char **argv)
     setenv("HOME", "/", 1);
     setenv("TERM", "linux", 1);
     mount_filesystems();
+    if (access("/lib/modules/hotplug", F_OK) == 0) {
+        hotplug_start();
+    }
     load_modules("/lib/modules/boot.list");
     if (shell_wanted(argc, argv)) {
         show_kernel_messages();

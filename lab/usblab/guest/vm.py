@@ -1,53 +1,57 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A running QEMU with the test guest in it."""
+"""A running QEMU with a guest of the lab in it."""
+
+from __future__ import annotations
 
 import socket
 import subprocess
 import time
+from pathlib import Path
+from typing import List, Optional, Sequence
 
-from guestlab import initramfs, kernel
-from guestlab.agent import Agent
-from guestlab.kmsg import KernelLog
-from guestlab.places import BUILD, Failure, locked, qemu
-from guestlab.qmp import Qmp, QmpError
+from ..places import Failure, qemu
+from .agent import Agent
+from .boot import Boot
+from .kmsg import KernelLog
+from .qmp import Qmp, QmpError
 
 BOOT_LIMIT = 90         # seconds; two are usual, TCG on a busy machine is slow
 
-# The quickest machine that has every host controller QEMU offers.
-MACHINE = ["-nodefaults", "-no-user-config", "-display", "none",
-           "-machine", "q35,usb=off", "-accel", "tcg", "-cpu", "qemu64",
-           "-smp", "1", "-m", "256", "-no-reboot"]
 
-# What the guest's kernel is told; "panic" ends QEMU, and so the wait for it.
-# Linux tries its timer at boot, and gives up on a machine that is too busy.
-# usbtest logs each time that it tries again to unlink what is just ending, and
-# who reads a log whose oldest lines were overwritten meanwhile gets EPIPE.
-KERNEL_LINE = "console=ttyS0 panic=-1 no_timer_check log_buf_len=8M"
+class NotStarted(Exception):
+    """The guest's kernel did not come as far as to say hello; firmware: not
+    even its first line."""
 
-
-def boot_files():
-    """The arguments that start the guest; its files are made if missing."""
-    with locked(BUILD / "guest"):       # two runs may begin at the same time
-        system = kernel.get()
-        archive = initramfs.build(system)
-    return ["-kernel", str(system.image), "-initrd", str(archive)]
+    def __init__(self, text: str, firmware: bool) -> None:
+        super().__init__(text)
+        self.firmware = firmware
 
 
 class Vm:
-    """QEMU, its monitor and the guest's agent.  Use with `with`."""
+    """
+    QEMU, its monitor and the guest's agent.  Use with `with`.
 
-    def __init__(self, folder, arguments=(), wait_boot=True, name="vm"):
+    wait_boot: return when the guest has said hello.
+    """
+
+    agent: Agent
+    qmp: Qmp
+    kernel_log: KernelLog
+
+    def __init__(self, folder: Path, boot: Boot,
+                 arguments: Sequence[str] = (), wait_boot: bool = True,
+                 name: str = "vm") -> None:
         self.folder = folder
         self.log = folder / f"{name}.qemu.log"
         self.console = folder / f"{name}.console.log"
+        self.console_socket = folder / f"{name}.console.sock"
         listeners = [_listen(folder / f"{name}.{part}.sock")
                      for part in ("qmp", "agent")]
-        command = self._command(listeners, arguments)
+        command = self._command(boot, listeners, arguments)
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 cwd=folder)
-        self.agent = self.qmp = self.kernel_log = None
         self._stopped = False
         try:
             self._connect(listeners)
@@ -57,20 +61,28 @@ class Vm:
             self.stop()
             raise
 
-    def wait_boot(self):
+    def wait_boot(self, limit: float = BOOT_LIMIT) -> None:
         """Wait for the guest's hello, then follow its kernel's log."""
+        self.wait_hello(limit)
+        self.follow_restored()
+
+    def wait_hello(self, limit: float = BOOT_LIMIT) -> None:
+        """Wait for the guest's hello."""
         try:
-            self.agent.wait_hello(BOOT_LIMIT)
+            self.agent.wait_hello(limit)
         except Failure as failure:
             raise Failure(f"{failure}; its console says:\n"
                           f"{_tail(self.console)}{_tail(self.log)}") from None
-        self.kernel_log = KernelLog(self.agent)
 
-    def follow_restored(self):
+    def kernel_began(self) -> bool:
+        """Whether the guest's kernel has written a line to its console."""
+        return "Linux version" in _text(self.console)
+
+    def follow_restored(self) -> None:
         """The guest was booted elsewhere: it will say no hello."""
         self.kernel_log = KernelLog(self.agent)
 
-    def stop(self):
+    def stop(self) -> None:
         """End QEMU and close what belongs to it."""
         self._stopped = self._stopped or self.process.poll() is None
         if self.process.poll() is None:
@@ -80,45 +92,48 @@ class Vm:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        for part in (self.agent, self.qmp):
-            if part:
-                part.close()
+        for name in ("agent", "qmp"):
+            if hasattr(self, name):
+                getattr(self, name).close()
 
-    def wait_exit(self, timeout):
+    def wait_exit(self, timeout: float) -> int:
         """Wait for QEMU to end by itself; returns its exit status."""
         try:
             return self.process.wait(timeout)
         except subprocess.TimeoutExpired:
-            raise Failure(f"QEMU did not end within {timeout} s")
+            raise Failure(f"QEMU did not end within {timeout} s") from None
 
-    def death(self):
+    def death(self) -> str:
         """How QEMU ended, if it did without being told to."""
         if self._stopped or self.process.poll() is None:
             return ""
         return (f"QEMU has ended with status {self.process.returncode}\n"
                 f"{_tail(self.log)}")
 
-    def log_text(self):
+    def log_text(self) -> str:
         """Everything that QEMU itself has printed."""
-        return self.log.read_text(errors="replace")
+        return _text(self.log)
 
-    def __enter__(self):
+    def __enter__(self) -> Vm:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _command(self, listeners, arguments):
+    def _command(self, boot: Boot, listeners: Sequence[socket.socket],
+                 arguments: Sequence[str]) -> List[str]:
         qmp_path, agent_path = (one.getsockname() for one in listeners)
-        return [qemu(), *MACHINE, *boot_files(), "-append", KERNEL_LINE,
-                "-serial", f"file:{self.console}",
+        return [qemu(), *boot.arguments(),
+                "-chardev", "socket,id=console,server=on,wait=off,"
+                f"path={self.console_socket},logfile={self.console}",
+                "-serial", "chardev:console",
                 "-qmp", f"unix:{qmp_path}",
                 "-chardev", f"socket,id=agent,path={agent_path}",
                 "-device", "virtio-serial-pci,id=channel",
                 "-device", "virtserialport,chardev=agent,bus=channel.0,nr=1",
                 *arguments]
 
-    def _connect(self, listeners):
+    def _connect(self, listeners: Sequence[socket.socket]) -> None:
         sockets = [_accept(one, self) for one in listeners]
         self.agent = Agent(sockets[1])
         try:
@@ -126,12 +141,12 @@ class Vm:
         except QmpError:
             raise self._not_started() from None
 
-    def _not_started(self):
+    def _not_started(self) -> Exception:
         self.wait_exit(10)
         return Failure(f"QEMU did not start: {self.log_text().strip()}")
 
 
-def _listen(path):
+def _listen(path: Path) -> socket.socket:
     """QEMU connects to us: so nothing has to wait for a socket to appear."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))
@@ -139,7 +154,7 @@ def _listen(path):
     return listener
 
 
-def _accept(listener, vm):
+def _accept(listener: socket.socket, vm: Vm) -> socket.socket:
     """Take QEMU's connection, unless QEMU ends instead of connecting."""
     deadline = time.monotonic() + 20
     listener.settimeout(0.1)
@@ -153,6 +168,10 @@ def _accept(listener, vm):
     raise Failure("QEMU did not connect to us: " + vm.log_text().strip())
 
 
-def _tail(path, lines=15):
-    text = path.read_text(errors="replace") if path.exists() else ""
-    return "".join(f"  {line}\n" for line in text.splitlines()[-lines:])
+def _text(path: Path) -> str:
+    return path.read_text(errors="replace") if path.exists() else ""
+
+
+def _tail(path: Path, lines: int = 15) -> str:
+    return "".join(f"  {line}\n"
+                   for line in _text(path).splitlines()[-lines:])

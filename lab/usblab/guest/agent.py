@@ -1,32 +1,39 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Commands in the guest, over the result channel (agent/agent.h)."""
+"""Commands in the guest, over the result channel (init/agent.h)."""
+
+from __future__ import annotations
 
 import itertools
 import re
+import socket
 import threading
 import time
+from typing import Any, BinaryIO, Callable, Dict, List, Optional
 
-from guestlab.places import Failure
+from ..places import Failure
 
-# Never used twice, even when a saved guest goes on in another QEMU.
-_ids = itertools.count(1)
+# Never used twice, even when a saved guest goes on in another QEMU, which
+# another program may have started: the time is what two have in common.
+_ids = itertools.count(time.time_ns() >> 10)
 
 
 class Job:
     """One command in the guest: its lines as they come, then its status."""
 
-    def __init__(self, agent, command, on_line=None):
+    def __init__(self, agent: Agent, command: str,
+                 on_line: Optional[Callable[[str], None]] = None) -> None:
         self.command = command
-        self.lines = []
-        self.status = None
+        self.lines: List[str] = []
+        self.status: Optional[int] = None
         self.on_line = on_line      # called with each line, by the reader
         self._agent = agent
         self._partial = b""
         self.id = next(_ids)
 
-    def wait_line(self, pattern, timeout, start=0):
+    def wait_line(self, pattern: str, timeout: float,
+                  start: int = 0) -> "re.Match[str]":
         """Wait for a line that has @pattern; returns its match."""
-        def look():
+        def look() -> "Optional[tuple[re.Match[str], int]]":
             for index in range(start, len(self.lines)):
                 found = re.search(pattern, self.lines[index])
                 if found:
@@ -36,29 +43,31 @@ class Job:
             look, timeout, lambda: f"no line with '{pattern}' from "
             f"'{self.command}' within {timeout} s{self._tail()}", self)
         self.found_at = index
-        return found
+        match: "re.Match[str]" = found
+        return match
 
-    def wait_count(self, count, timeout, what):
+    def wait_count(self, count: int, timeout: float, what: str) -> None:
         """Wait until @count lines have come."""
         self._agent.wait(
             lambda: len(self.lines) >= count, timeout,
             lambda: f"{len(self.lines)} of {count} {what} within {timeout} s",
             self)
 
-    def wait_end(self, timeout):
+    def wait_end(self, timeout: float) -> int:
         """Wait until the command has ended; returns its exit status."""
         self._agent.wait(lambda: self.status is not None, timeout,
                          lambda: f"'{self.command}' still runs in the guest "
                          f"after {timeout} s{self._tail()}")
+        assert self.status is not None
         return self.status
 
-    def kill(self):
+    def kill(self) -> None:
         """End the command and wait for that."""
         if self.status is None:
             self._agent.send(f"kill {self.id}")
             self.wait_end(10)
 
-    def feed(self, data):
+    def feed(self, data: bytes) -> None:
         """Take output (called by the agent)."""
         *lines, self._partial = (self._partial + data).split(b"\n")
         for line in lines:
@@ -66,36 +75,37 @@ class Job:
             if self.on_line:
                 self.on_line(self.lines[-1])
 
-    def finish(self, status):
+    def finish(self, status: int) -> None:
         """Take the end (called by the agent)."""
         if self._partial:
             self.feed(b"\n")
         self.status = status
 
-    def _tail(self):
+    def _tail(self) -> str:
         if not self.lines:
             return "; it printed nothing"
         return "; its last lines:\n  " + "\n  ".join(self.lines[-5:])
 
 
 class Agent:
-    """The host's end of the channel; a thread reads it."""
+    """Our end of the channel; a thread reads it."""
 
-    def __init__(self, sock):
-        self.release = None
+    def __init__(self, sock: socket.socket) -> None:
+        self.release: Optional[str] = None
         self._sock = sock
-        self._jobs = {}
+        self._jobs: Dict[int, Job] = {}
         self._gone = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
-    def wait_hello(self, timeout):
+    def wait_hello(self, timeout: float) -> None:
         """Wait until the guest has booted."""
         self.wait(lambda: self.release, timeout,
                   lambda: f"the guest did not boot within {timeout} s")
 
-    def start(self, command, on_line=None):
+    def start(self, command: str,
+              on_line: Optional[Callable[[str], None]] = None) -> Job:
         """Start a shell command line in the guest."""
         if "\n" in command:
             raise Failure(f"more than one line: {command}")
@@ -104,7 +114,8 @@ class Agent:
         self.send(f"run {job.id} {command}")
         return job
 
-    def run(self, command, timeout=20, check=True):
+    def run(self, command: str, timeout: float = 20,
+            check: bool = True) -> str:
         """Run a shell command line; returns what it printed."""
         job = self.start(command)
         status = job.wait_end(timeout)
@@ -114,14 +125,15 @@ class Agent:
                           f"{output}")
         return output
 
-    def send(self, line):
+    def send(self, line: str) -> None:
         """Send one line of the protocol."""
         try:
             self._sock.sendall(line.encode() + b"\n")
         except OSError as error:
             raise Failure(f"the guest cannot be reached: {error.strerror}")
 
-    def wait(self, ready, timeout, complaint, job=None):
+    def wait(self, ready: Callable[[], Any], timeout: float,
+             complaint: Callable[[], str], job: Optional[Job] = None) -> Any:
         """Wait until @ready() is true; the end of @job or guest ends it."""
         deadline = time.monotonic() + timeout
         with self._changed:
@@ -136,7 +148,7 @@ class Agent:
                     raise Failure(complaint())
                 self._changed.wait(left)
 
-    def close(self):
+    def close(self) -> None:
         """End the connection and the thread."""
         try:
             self._sock.shutdown(2)
@@ -145,7 +157,7 @@ class Agent:
         self._thread.join()
         self._sock.close()
 
-    def _read(self):
+    def _read(self) -> None:
         stream = self._sock.makefile("rb")
         try:
             for line in stream:
@@ -157,10 +169,12 @@ class Agent:
             self._gone = True
             self._changed.notify_all()
 
-    def _take(self, words, stream):
+    def _take(self, words: List[str], stream: BinaryIO) -> None:
         body = stream.read(int(words[2])) if words[0] == "out" else b""
         with self._changed:
-            job = self._jobs.get(int(words[1])) if words[0] != "hello" else 0
+            job = None
+            if words[0] != "hello":
+                job = self._jobs.get(int(words[1]))
             if words[0] == "hello":
                 self.release = words[1]
             elif job and words[0] == "out":
