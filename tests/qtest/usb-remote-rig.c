@@ -12,6 +12,7 @@
 #include "qobject/qdict.h"
 #include "qobject/qlist.h"
 #include "usb-remote-rig.h"
+#include "usbhc-selftest.h"
 
 #define FRAME_MS        1
 #define HANG_S      60          /* real time, for what QEMU answers at once */
@@ -288,6 +289,39 @@ void rig_unplug_guest(Rig *rig)
     }
     rig->dev = NULL;
     rig->int_in = rig->int_out = rig->bulk_in = rig->bulk_out = NULL;
+}
+
+/* Other devices */
+
+Rig *rig_with(const UsbHcDriver *drv, const char *device)
+{
+    Rig *rig = rig_new_bare(drv, device);
+
+    rig->dev = usbhc_attach(rig->hc);
+    g_assert_cmpint(usbhc_control(rig->dev, 0x00, 9, 1, 0, NULL, 0, NULL), ==,
+                    USBHC_OK);
+    return rig;
+}
+
+void rig_still_works(Rig *rig)
+{
+    uint8_t configuration = 0;
+
+    g_assert_cmpint(usbhc_control(rig->dev, 0x80, 8, 0, 0, &configuration, 1,
+                                  NULL), ==, USBHC_OK);
+    g_assert_cmpint(configuration, ==, 1);
+}
+
+void rig_start_slow_read(Rig *rig, UsbHcType type)
+{
+    static const uint8_t read10[10] = { 0x28, 0, 0, 0, 0, 0, 0, 0, 1 };
+    uint8_t block[RIG_BLOCK];
+
+    rig->bulk_out = usbhc_ep(rig->dev, 0x02, USBHC_BULK, 64, 0);
+    rig->bulk_in = usbhc_ep(rig->dev, 0x81, type, 64, 1);
+    usbhc_storage_command(rig->bulk_out, rig->bulk_in, read10, sizeof(read10),
+                          block, RIG_BLOCK);
+    usbhc_storage_start(rig->bulk_out, read10, sizeof(read10), RIG_BLOCK);
 }
 
 /* Time */

@@ -15,6 +15,14 @@
 #define RIG_ADD_BEHIND_HUB  RIG_ADD ",port=1.3"
 #define RIG_HUB_PORT        3
 
+/* The first request at once, the next after minutes, or when QEMU stops */
+#define RIG_SLOW_DISK \
+    "-object throttle-group,id=slow,x-bps-total=1 -blockdev " \
+    "driver=throttle,node-name=n0,throttle-group=slow,file.driver=null-co," \
+    "file.size=1048576,file.read-zeroes=on " \
+    "-device usb-storage,id=disk,drive=n0,bus=hc.0"
+#define RIG_BLOCK           512     /* bytes of it */
+
 /* AddressSanitizer keeps freed memory, and the stack of each allocation. */
 #ifdef QEMU_SANITIZE_ADDRESS
 #define RIG_SANITIZER_KEEPS (32 * 1024 * 1024)
@@ -52,6 +60,12 @@ Rig *rig_new_peer(const UsbHcDriver *drv);
 Rig *rig_new_plugged(const UsbHcDriver *drv);
 /* The same, with a peer that says @hello */
 Rig *rig_new_with_hello(const UsbHcDriver *drv, const UsbRemoteHello *hello);
+/* QEMU with one of its own devices, addressed and configured */
+Rig *rig_with(const UsbHcDriver *drv, const char *device);
+/* GET_CONFIGURATION: controller and device still work. */
+void rig_still_works(Rig *rig);
+/* A read of a block that it leaves waiting; opens bulk_in of that type */
+void rig_start_slow_read(Rig *rig, UsbHcType type);
 /* QEMU must have survived, and have had nothing to complain about. */
 void rig_free(Rig *rig);
 
@@ -180,6 +194,7 @@ void usb_remote_xhci_add(void);
 void usb_remote_xhci_cancel_add(void);
 void usb_remote_halt_add(void);
 void usb_remote_hcd_add(void);
+void usb_remote_ohci_add(void);
 void usb_remote_bench_add(void);
 void usb_remote_clock_add(void);
 void usb_remote_due_add(void);

@@ -26,13 +26,16 @@
 #define COMMAND_CLF     (1 << 1)
 #define COMMAND_BLF     (1 << 2)
 #define INTR_WDH        (1 << 1)
+#define INTR_RHSC       (1 << 6)
 #define RH_POWER        (1 << 16)
 #define PORT_CCS        (1 << 0)
 #define PORT_PES        (1 << 1)
 #define PORT_PSS        (1 << 2)
+#define PORT_POCI       (1 << 3)        /* write: ClearSuspendStatus */
 #define PORT_PRS        (1 << 4)
 #define PORT_LSDA       (1 << 9)
 #define PORT_CSC        (1 << 16)
+#define PORT_PSSC       (1 << 18)
 #define PORT_CHANGES    (0x1f << 16)
 
 #define ED_OUT          (1 << 11)

@@ -112,6 +112,11 @@ void usbhc_put32(UsbHc *hc, uint64_t addr, uint32_t value)
     usbhc_write32(hc, addr, &value, 1);
 }
 
+void usbhc_change32(UsbHc *hc, uint64_t addr, uint32_t clear, uint32_t set)
+{
+    usbhc_put32(hc, addr, (usbhc_get32(hc, addr) & ~clear) | set);
+}
+
 /* The controller */
 
 /* The last addr=SLOT.FUNCTION of the -device argument is the controller. */

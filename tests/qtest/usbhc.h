@@ -337,6 +337,7 @@ void usbhc_write32(UsbHc *hc, uint64_t addr, const uint32_t *words,
                    unsigned n);
 uint32_t usbhc_get32(UsbHc *hc, uint64_t addr);
 void usbhc_put32(UsbHc *hc, uint64_t addr, uint32_t value);
+void usbhc_change32(UsbHc *hc, uint64_t addr, uint32_t clear, uint32_t set);
 /* Cut the data stage: @limit bytes in a TD, @extra TDs without data. */
 void usbhc_cut(UsbHcTransfer *xfer, uint32_t limit, unsigned extra);
 void usbhc_done(UsbHcTransfer *xfer, UsbHcStatus status, uint32_t actual);
