@@ -95,7 +95,7 @@ class Lab:
                 name=f"vm{next(self._numbers)}", **options)
         self._stack.callback(vm.stop)
         self._vms.append(vm)
-        return self._watch(vm) if vm.kernel_log else vm
+        return self._watch(vm) if hasattr(vm, "kernel_log") else vm
 
     def remote(self, bus, vm=None, **properties):
         """Plug a usb-remote device into the bus of controller @bus."""
