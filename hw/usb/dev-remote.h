@@ -76,7 +76,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(USBRemoteState, USB_REMOTE)
 #define REMOTE_SPARE_MAX            64
 
 /* Bytes taken from the chardev at a time. */
-#define REMOTE_READ_SIZE            4096
+#define REMOTE_READ_SIZE            131072
 /* A message as long as this is not copied if its buffer can go on. */
 #define REMOTE_LONG                 4096
 /* In the buffer of a request: before it, there is room for a SUBMIT's head. */
