@@ -198,6 +198,7 @@ void usb_remote_ohci_add(void);
 void usb_remote_bench_add(void);
 void usb_remote_clock_add(void);
 void usb_remote_due_add(void);
+void usb_remote_chardev_add(void);
 void usb_remote_matrix_add(void);
 void usb_remote_migrate_add(void);
 void usb_remote_scenario_add(void);

@@ -35,6 +35,7 @@ int main(int argc, char **argv)
     usb_remote_bench_add();
     usb_remote_clock_add();
     usb_remote_due_add();
+    usb_remote_chardev_add();
     usb_remote_matrix_add();
     usb_remote_migrate_add();
     usb_remote_scenario_add();
