@@ -2,8 +2,9 @@
 #
 # Every command prints what it does and can be repeated; "make help" lists them.
 
-# QEMU_SRC=DIR: a QEMU tree of your own; BASE=10.2: see overlay/base.lock
-export QEMU_SRC BASE
+# QEMU_SRC=DIR: a QEMU tree of your own; BASE=10.2: see overlay/base.lock;
+# DEBIAN_MIRROR=URI: instead of the one that the machine's apt uses
+export QEMU_SRC BASE DEBIAN_MIRROR
 
 .PHONY: help qemu demo check check-unit check-qtest check-guest check-series \
         asan coverage fuzz fuzz-selftest check-mutants check-traps \

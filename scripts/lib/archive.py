@@ -11,27 +11,29 @@ import subprocess
 
 import packages
 import steps
-from common import BUILD, Unavailable, say, shown
+from common import BUILD, Failure, Unavailable, say, shown
 
 KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
-DEFAULT_MIRROR = 'http://deb.debian.org/debian'
-NOT_MIRRORS = ('snapshot.', 'archive.', 'security.')
+# What apt fetches first of a mirror; a cloud image names a list of them.
+MIRROR = re.compile(r"'(\S+/debian(?:\.list)?)/dists/[^/-]+/InRelease'")
 TOOLS = BUILD / 'tools'
 TOOLS_PYTHON = TOOLS / 'usr/lib/python3/dist-packages'
 
 
 def mirror():
-    """The Debian mirror that the machine's own apt uses, if a plain one."""
+    """A Debian mirror: DEBIAN_MIRROR, or that of the machine's own apt."""
+    named = os.environ.get('DEBIAN_MIRROR')
+    if named:
+        return named.rstrip('/')
     query = subprocess.run(
-        ['apt-get', 'indextargets', '--format', '$(REPO_URI)',
-         'Created-By: Packages', 'Component: main'],
+        ['apt-get', 'update', '--print-uris'],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         check=False)
-    for uri in query.stdout.split():
-        match = re.fullmatch(r'(https?://([^/]+)/debian)/?', uri)
-        if match and not match[2].startswith(NOT_MIRRORS):
-            return match[1]
-    return DEFAULT_MIRROR
+    found = MIRROR.search(query.stdout)
+    if not found:
+        raise Failure("the machine's own apt has no Debian mirror; name one "
+                      'with DEBIAN_MIRROR=URI')
+    return found[1]
 
 
 class Archive:
