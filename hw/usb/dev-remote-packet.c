@@ -168,6 +168,7 @@ static bool remote_submit_control(USBRemoteState *s, RemoteEndpoint *ep)
     }
     r = remote_control_new(s, rp->packet);
     if (!r) {
+        remote_back_off(s, ep, REMOTE_RETRY_NS);    /* there is no memory */
         return false;
     }
     r->retry = rp->retry;
@@ -527,6 +528,7 @@ static bool remote_submit_data(USBRemoteState *s, RemoteEndpoint *ep)
     }
     r = remote_request_new(s, ep, rp->packet, rp->progress, length, !in);
     if (!r) {
+        remote_back_off(s, ep, REMOTE_RETRY_NS);    /* there is no memory */
         return false;
     }
     if (!in) {
@@ -666,12 +668,11 @@ void remote_deliver(USBRemoteState *s)
         RemoteEndpoint *ep = &s->eps[i];
 
         remote_deliver_endpoint(s, ep);
-        if (ep->starved && freed) {
-            ep->starved = false;
-            ep->wake = true;
+        if (ep->poll == REMOTE_POLL_STARVED && freed) {
+            ep->poll = REMOTE_POLL_AGAIN;
         }
-        if (ep->wake && s->plugged) {
-            ep->wake = false;
+        if (ep->poll == REMOTE_POLL_AGAIN && s->plugged) {
+            ep->poll = REMOTE_POLL_NONE;
             remote_wake(s, ep);
         }
     }

@@ -13,54 +13,107 @@
 #include "qemu/iov.h"
 #include "dev-remote.h"
 
-/*
- * May a request be made on @ep now?  If not, the packet is answered NAK; the
- * endpoint is woken when that has changed, as xHCI does not poll.
- */
-static bool remote_may_ask(USBRemoteState *s, RemoteEndpoint *ep,
-                           uint32_t length)
+/* Why no request of @length bytes can be made on @ep now, or NONE. */
+static RemotePollState remote_obstacle(USBRemoteState *s, RemoteEndpoint *ep,
+                                       uint32_t length)
 {
     RemoteRequest *r;
 
     if (ep->retry_at) {
-        return false;
+        return REMOTE_POLL_BACKOFF;
     }
     QTAILQ_FOREACH(r, &ep->requests, next) {
         if (r->cancel) {
-            return false;
+            return REMOTE_POLL_ASKED;
         }
     }
     if (!remote_may_poll(s, ep, length)) {
-        ep->starved = true;
         s->starved = true;
-        remote_set_busy(s, ep);
-        return false;
+        return REMOTE_POLL_STARVED;
     }
-    return true;
+    return REMOTE_POLL_NONE;
+}
+
+/* The packet is told NAK, and @r is what it waits for. */
+static RemotePollState remote_asked(USBRemoteState *s, RemoteEndpoint *ep,
+                                    RemoteRequest *r)
+{
+    if (!r) {
+        remote_back_off(s, ep, REMOTE_RETRY_NS);    /* there is no memory */
+        return REMOTE_POLL_BACKOFF;
+    }
+    remote_schedule(s);
+    return REMOTE_POLL_ASKED;
+}
+
+/* Make a request of @p; returns why @p is told NAK. */
+static RemotePollState remote_ask(USBRemoteState *s, RemoteEndpoint *ep,
+                                  USBPacket *p)
+{
+    uint32_t size = usb_packet_size(p);
+    bool out = !remote_ep_is_in(ep);
+    RemotePollState why = remote_obstacle(s, ep, size);
+    RemoteRequest *r;
+
+    if (why != REMOTE_POLL_NONE) {
+        return why;
+    }
+    r = remote_request_new(s, ep, p, 0, size, out);
+    if (r) {
+        r->short_not_ok = p->short_not_ok;
+    }
+    if (r && out) {
+        iov_to_buf(p->iov.iov, p->iov.niov, 0, r->data, size);
+    }
+    return remote_asked(s, ep, r);
+}
+
+static RemotePollState remote_ask_control(USBRemoteState *s,
+                                          RemoteEndpoint *ep, USBPacket *p)
+{
+    RemotePollState why = remote_obstacle(s, ep, 0);
+
+    return why != REMOTE_POLL_NONE ? why :
+           remote_asked(s, ep, remote_control_new(s, p));
+}
+
+/* @p is told NAK: the controller keeps it and tries again later. */
+static void remote_nak(USBRemoteState *s, RemoteEndpoint *ep, USBPacket *p,
+                       RemotePollState why)
+{
+    p->status = USB_RET_NAK;
+    ep->poll = why;
+    remote_set_busy(s, ep);
+}
+
+/* @p is over. */
+static void remote_polled(USBRemoteState *s, RemoteEndpoint *ep, USBPacket *p,
+                          int status, size_t actual)
+{
+    p->status = status;
+    p->actual_length = actual;
+    ep->poll = REMOTE_POLL_NONE;
+    if (!remote_is_control(ep)) {
+        remote_guest_saw(s, ep, status);
+    }
 }
 
 void remote_poll_in(USBRemoteState *s, RemoteEndpoint *ep, USBPacket *p)
 {
-    uint32_t size = usb_packet_size(p);
     RemoteRequest *r = QTAILQ_FIRST(&ep->requests);
     size_t progress = 0;
 
-    p->status = USB_RET_NAK;
     if (r && r->state == REMOTE_DONE) {
         int status = remote_take(s, ep, p, &progress);
 
         /* A poll has no memory: what is there is all of the packet. */
-        p->status = status == USB_RET_ASYNC ? USB_RET_SUCCESS : status;
-        p->actual_length = progress;
-        remote_guest_saw(s, ep, p->status);
+        remote_polled(s, ep, p, status == USB_RET_ASYNC ? USB_RET_SUCCESS
+                                                        : status, progress);
     } else if (r && !r->cancel) {
-        remote_match_in(s, ep, 0, size);
-    } else if (remote_may_ask(s, ep, size)) {
-        r = remote_request_new(s, ep, p, 0, size, false);
-        if (r) {
-            r->short_not_ok = p->short_not_ok;
-            remote_schedule(s);
-        }
+        remote_match_in(s, ep, 0, usb_packet_size(p));
+        remote_nak(s, ep, p, REMOTE_POLL_ASKED);
+    } else {
+        remote_nak(s, ep, p, remote_ask(s, ep, p));
     }
 }
 
@@ -112,22 +165,17 @@ static RemoteRequest *remote_find_poll(USBRemoteState *s, RemoteEndpoint *ep,
 void remote_poll_out(USBRemoteState *s, RemoteEndpoint *ep,
                      USBPacket *p)
 {
-    uint32_t size = usb_packet_size(p);
     RemoteRequest *r = remote_find_poll(s, ep, p);
+    int status;
+    size_t actual;
 
-    p->status = USB_RET_NAK;
     if (r && r->state == REMOTE_DONE) {
-        p->status = r->status;
-        p->actual_length = r->actual;
+        status = r->status;
+        actual = r->actual;
         remote_request_free(s, r);
-        remote_guest_saw(s, ep, p->status);
-    } else if (!r && remote_may_ask(s, ep, size)) {
-        r = remote_request_new(s, ep, p, 0, size, true);
-        if (r) {
-            iov_to_buf(p->iov.iov, p->iov.niov, 0, r->data, size);
-            r->short_not_ok = p->short_not_ok;
-            remote_schedule(s);
-        }
+        remote_polled(s, ep, p, status, actual);
+    } else {
+        remote_nak(s, ep, p, r ? REMOTE_POLL_ASKED : remote_ask(s, ep, p));
     }
 }
 
@@ -135,17 +183,18 @@ void remote_poll_control(USBRemoteState *s, RemoteEndpoint *ep,
                          USBPacket *p)
 {
     RemoteRequest *r = remote_find_poll(s, ep, p);
+    int status;
+    size_t actual;
 
-    p->status = USB_RET_NAK;
     if (r && r->state == REMOTE_DONE) {
         /* Nothing is held in NAK mode, so this completes no packets. */
         remote_table_snoop(s, r);
-        p->actual_length = remote_control_result(s, r, p);
-        p->status = r->status;
+        actual = remote_control_result(s, r, p);
+        status = r->status;
         remote_request_free(s, r);
-    } else if (!r && remote_may_ask(s, ep, 0)) {
-        if (remote_control_new(s, p)) {
-            remote_schedule(s);
-        }
+        remote_polled(s, ep, p, status, actual);
+    } else {
+        remote_nak(s, ep, p, r ? REMOTE_POLL_ASKED
+                               : remote_ask_control(s, ep, p));
     }
 }

@@ -344,6 +344,25 @@ static RemotePacket *remote_packet_of(RemoteRequest *r)
     return NULL;
 }
 
+/* A packet that was answered NAK, if there is one, is to be tried again. */
+void remote_poll_again(USBRemoteState *s, RemoteEndpoint *ep)
+{
+    if (ep->poll != REMOTE_POLL_NONE) {
+        ep->poll = REMOTE_POLL_AGAIN;
+        remote_set_busy(s, ep);
+    }
+}
+
+/* Ask nothing more of @ep for @ns, unless the peer says READY before. */
+void remote_back_off(USBRemoteState *s, RemoteEndpoint *ep, int64_t ns)
+{
+    ep->retry_at = remote_now(s) + ns;
+    if (ep->poll != REMOTE_POLL_NONE) {
+        ep->poll = REMOTE_POLL_BACKOFF;
+    }
+    remote_schedule(s);     /* for the timer */
+}
+
 /* Nothing of before is to be repeated, waited for or continued. */
 static void remote_start_afresh(RemoteEndpoint *ep)
 {
@@ -370,6 +389,8 @@ void remote_drop_requests(USBRemoteState *s, RemoteEndpoint *ep)
         remote_abandon(s, r);
     }
     remote_start_afresh(ep);
+    remote_poll_again(s, ep);
+    remote_schedule(s);
 }
 
 /*
@@ -391,8 +412,8 @@ static void remote_forget(USBRemoteState *s, RemoteEndpoint *ep)
         remote_request_free(s, r);
     }
     remote_start_afresh(ep);
-    ep->wake = false;
-    ep->starved = false;
+    /* Whoever kept a packet finds no device at the old address any more. */
+    ep->poll = REMOTE_POLL_NONE;
 }
 
 /*
@@ -517,7 +538,7 @@ static void remote_answered_nak(USBRemoteState *s, RemoteRequest *r)
     RemoteRequest *later = QTAILQ_NEXT(r, next);
 
     s->stats.naks++;
-    ep->retry_at = remote_now(s) + remote_interval_ns(s, ep);
+    remote_back_off(s, ep, remote_interval_ns(s, ep));
     if (rp) {
         remote_unask(ep, rp);
         rp->retry = true;
@@ -653,7 +674,9 @@ void remote_complete(USBRemoteState *s, const UsbRemoteHead *h,
     ep = r->ep;
     s->stats.completes++;
     remote_answered(s, r, h, m);
-    ep->wake |= ep->nak_mode && !ep->retry_at;
+    if (!ep->retry_at) {
+        remote_poll_again(s, ep);
+    }
 }
 
 /* READY: an endpoint that answered nak need not wait any longer. */
@@ -663,7 +686,7 @@ void remote_ready(USBRemoteState *s, uint8_t address)
 
     if (ep->retry_at) {
         ep->retry_at = 0;
-        ep->wake = ep->nak_mode;
+        remote_poll_again(s, ep);
     }
 }
 
@@ -748,7 +771,7 @@ static int64_t remote_endpoint_tick(USBRemoteState *s, RemoteEndpoint *ep,
     }
     if (ep->retry_at && now >= ep->retry_at) {
         ep->retry_at = 0;
-        ep->wake |= ep->nak_mode;
+        remote_poll_again(s, ep);
     }
     if (ep->orphan_at && now >= ep->orphan_at) {
         remote_expire_orphans(s, ep);
@@ -760,7 +783,7 @@ static int64_t remote_endpoint_tick(USBRemoteState *s, RemoteEndpoint *ep,
 static bool remote_ep_is_idle(const RemoteEndpoint *ep)
 {
     return QTAILQ_EMPTY(&ep->packets) && QTAILQ_EMPTY(&ep->requests) &&
-           !ep->wake && !ep->starved && !ep->retry_at && !ep->orphan_at;
+           ep->poll == REMOTE_POLL_NONE && !ep->retry_at && !ep->orphan_at;
 }
 
 /* Do what is due at @now; returns the next time, or INT64_MAX. */

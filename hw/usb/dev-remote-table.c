@@ -109,10 +109,8 @@ static void remote_change_endpoint(USBRemoteState *s, RemoteEndpoint *ep,
 {
     remote_fail_packets(s, ep, USB_RET_IOERROR);
     remote_drop_requests(s, ep);
-    ep->wake |= ep->nak_mode;
-    remote_set_busy(s, ep);
     remote_set_endpoint(s, ep, type, raw, interval, ifnum);
-    remote_schedule(s);     /* it may have failed packets, or woken @ep */
+    remote_schedule(s);     /* it may have failed packets */
 }
 
 /* Get the endpoints of @interface, or of all interfaces, out of the way. */

@@ -152,14 +152,27 @@ typedef struct RemotePacket {
     bool silent;                /* never answered: SET_ADDRESS policy */
 } RemotePacket;
 
+/*
+ * NAK mode: why the controller was last told NAK.  It keeps that packet, and
+ * on xHCI tries it again only when it is told to.  So there are two ways
+ * out: the packet is given an answer, or the endpoint gets REMOTE_POLL_AGAIN
+ * from whatever ends the reason (remote_poll_again()).
+ */
+typedef enum RemotePollState {
+    REMOTE_POLL_NONE,           /* answered, or the controller tries by itself */
+    REMOTE_POLL_ASKED,          /* the peer has to answer a request */
+    REMOTE_POLL_BACKOFF,        /* it answered nak: READY, or the time retry_at */
+    REMOTE_POLL_STARVED,        /* there is no credit */
+    REMOTE_POLL_AGAIN,          /* the controller is to be told to try again */
+} RemotePollState;
+
 struct RemoteEndpoint {
     uint8_t address;            /* bEndpointAddress; 0 for control */
     uint8_t type;               /* USB_ENDPOINT_XFER_* */
     uint8_t interval;           /* bInterval */
     uint16_t max_packet;        /* bytes of one packet, without multipliers */
     bool nak_mode;              /* packets are answered NAK, not ASYNC */
-    bool wake;                  /* the host controller is to poll again */
-    bool starved;               /* NAK mode: a poll found no credit */
+    RemotePollState poll;
     bool retry;                 /* the packet retry_id was asked before */
     uint64_t retry_id;
     uint64_t partial_id;        /* IN: a packet cancelled between pieces, */
@@ -415,6 +428,8 @@ void remote_abort(USBRemoteState *s, int status);
 void remote_complete(USBRemoteState *s, const UsbRemoteHead *h,
                      const UsbRemoteComplete *m);
 void remote_ready(USBRemoteState *s, uint8_t address);
+void remote_back_off(USBRemoteState *s, RemoteEndpoint *ep, int64_t ns);
+void remote_poll_again(USBRemoteState *s, RemoteEndpoint *ep);
 int64_t remote_requests_tick(USBRemoteState *s, int64_t now);
 
 /* dev-remote-packet.c: packets that are answered ASYNC */

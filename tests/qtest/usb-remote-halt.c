@@ -275,6 +275,92 @@ static void late_stall_drops_what_came_before(const void *opaque)
     rig_free(rig);
 }
 
+/* Plugged, with interrupt endpoints that are asked every 10 ms or less often */
+static Rig *rig_new_slow(const UsbHcDriver *drv)
+{
+    const UsbRemoteEndpoint table[] = {
+        { .address = { PEER_INT_IN }, .type = { USB_REMOTE_TYPE_INTERRUPT },
+          .max_packet = { 64 }, .interval = { 10 } },
+        { .address = { PEER_INT_OUT }, .type = { USB_REMOTE_TYPE_INTERRUPT },
+          .max_packet = { 64 }, .interval = { 10 } },
+    };
+    Rig *rig = rig_new_peer(drv);
+
+    peer_send_attach(rig->peer, rig->speeds, USB_REMOTE_ADDRESS_ACCEPT, 0,
+                     table, G_N_ELEMENTS(table));
+    peer_expect_free(rig->peer, USB_REMOTE_MSG_ATTACHED);
+    peer_device_init(&rig->peer->device, drv->best);
+    rig->dev = usbhc_attach(rig->hc);
+    rig_configure(rig);
+    return rig;
+}
+
+/* The peer has said NAK, and it is long until the endpoint is asked again. */
+static void halt_after_a_nak(Rig *rig, UsbHcEndpoint *ep, uint8_t request)
+{
+    UsbHcTransfer *xfer = usbhc_submit(ep, "patience", 8);
+
+    peer_answer(rig->peer, rig_submit(rig, ep->address),
+                USB_REMOTE_STATUS_NAK);
+    g_assert_cmpint(usbhc_control(rig->dev, 0x02, request, 0, ep->address,
+                                  NULL, 0, NULL), ==, USBHC_OK);
+    peer_answer_ok(rig->peer, rig_submit(rig, ep->address),
+                   ep->address & 0x80 ? "patience" : NULL, 8);
+    g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_OK);
+    usbhc_transfer_free(xfer);
+}
+
+static void nak_outlives_a_halt(const void *opaque)
+{
+    Rig *rig = rig_new_slow(opaque);
+
+    halt_after_a_nak(rig, rig->int_in, CLEAR_FEATURE);
+    halt_after_a_nak(rig, rig->int_in, SET_FEATURE);
+    halt_after_a_nak(rig, rig->int_out, CLEAR_FEATURE);
+    halt_after_a_nak(rig, rig->int_out, SET_FEATURE);
+    rig_free(rig);
+}
+
+static bool int_in_was_asked(Rig *rig)
+{
+    PeerMessage *m = peer_take(rig->peer, USB_REMOTE_MSG_SUBMIT);
+
+    if (m && peer_submit(m)->endpoint[0] == PEER_INT_IN) {
+        peer_answer_ok(rig->peer, m, "patience", 8);
+        return true;
+    }
+    peer_message_free(m);
+    return false;
+}
+
+/* Its request could not be sent yet, as the peer does not read. */
+static void unsent_request_outlives_a_halt(const void *opaque)
+{
+    const uint8_t setup[8] = { 0x02, CLEAR_FEATURE, 0, 0, PEER_INT_IN };
+    Rig *rig = rig_new_plugged(opaque);
+    g_autofree uint8_t *data = g_malloc0(1 << 20);
+    UsbHcTransfer *control, *out, *in;
+    PeerMessage *c;
+
+    rig->peer->auto_control = false;
+    control = usbhc_submit_control(rig->dev, setup, NULL);
+    c = rig_submit(rig, 0);
+    rig->peer->deaf = true;
+    out = usbhc_submit(rig->bulk_out, data, 1 << 20);
+    rig_run(rig, 5);
+    in = usbhc_submit(rig->int_in, NULL, 8);
+    rig_run(rig, 5);
+    peer_answer_ok(rig->peer, c, NULL, 0);
+    g_assert_cmpint(usbhc_wait(control), ==, USBHC_OK);
+    rig->peer->deaf = false;
+    rig_until(rig, int_in_was_asked, "the read is asked for");
+    g_assert_cmpint(usbhc_wait(in), ==, USBHC_OK);
+    usbhc_transfer_free(control);
+    usbhc_transfer_free(out);
+    usbhc_transfer_free(in);
+    rig_free(rig);
+}
+
 void usb_remote_halt_add(void)
 {
     size_t i;
@@ -285,6 +371,9 @@ void usb_remote_halt_add(void)
             halt_drops_the_answer_of_a_write);
     rig_add(&usbhc_xhci, "halt-drops-the-answer-of-a-polled-write",
             halt_drops_the_answer_of_a_polled_write);
+    rig_add_all("nak-outlives-a-halt", nak_outlives_a_halt);
+    rig_add(&usbhc_xhci, "unsent-request-outlives-a-halt",
+            unsent_request_outlives_a_halt);
     for (i = 0; i < G_N_ELEMENTS(rig_drivers); i++) {
         const UsbHcDriver *drv = rig_drivers[i];
 

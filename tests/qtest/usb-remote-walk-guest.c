@@ -58,6 +58,7 @@ static WalkFlight *fly(Walk *w, WalkEndpoint *wep, UsbHcTransfer *xfer,
     f->count = item ? item->count : 0;
     f->disturbed = wep->disturbed;
     f->halted = wep->halted;
+    f->halts = wep->halts;
     f->halt = wep->halt;
     g_queue_push_tail(&wep->flights, f);
     return f;
@@ -293,7 +294,7 @@ static void reap(Walk *w, WalkFlight *f)
     WalkEndpoint *wep = f->wep;
     bool ok = f->xfer->status == USBHC_OK || f->xfer->status == USBHC_SHORT;
 
-    if (ok && f->halted && wep->halted) {
+    if (ok && f->halted && wep->halted && f->halts == wep->halts) {
         walk_fail(w, "%s: a transfer of %u bytes succeeds on a halted "
                   "endpoint", wep->name, f->xfer->length);
     }
@@ -375,7 +376,8 @@ static void see_fault(Walk *w, WalkFlight *f)
 {
     unsigned frames;
 
-    for (frames = 0; frames < FAULT_FRAMES && walk_fault_is_due(f->wep) &&
+    for (frames = 0; frames < FAULT_FRAMES &&
+                     (f->wep->halted || walk_fault_is_due(f->wep)) &&
                      f->xfer->status == USBHC_PENDING; frames++) {
         rig_step(w->rig);
     }

@@ -107,6 +107,7 @@ static void saw_standard(Walk *w, const PeerMessage *m)
     case 0x0203:                /* SET_FEATURE(ENDPOINT_HALT) */
         wep = endpoint_at(w, setup[4]);
         wep->halted = true;
+        wep->halts++;
         wep->halt = wep->next;
         break;
     case 0x0201:                /* CLEAR_FEATURE(ENDPOINT_HALT) */

@@ -60,6 +60,7 @@ typedef struct WalkEndpoint {
     uint32_t size;              /* of every transfer, in MPS; 0: of any */
     bool unsure;                /* no order to be expected until it settles */
     bool halted;                /* by SET_FEATURE: the peer stalls all */
+    unsigned halts;             /* how often it was */
     uint32_t halt;              /* IN: number of the first item after that */
 } WalkEndpoint;
 
@@ -71,6 +72,7 @@ typedef struct WalkFlight {
     uint32_t count;
     unsigned disturbed;         /* wep->disturbed when it started, */
     bool halted;                /* and wep->halted, */
+    unsigned halts;             /* wep->halts, */
     uint32_t halt;              /* and wep->halt */
 } WalkFlight;
 
