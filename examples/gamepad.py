@@ -18,10 +18,8 @@ from math import cos, radians, sin
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "python"))
 
-from usbremote import cli                                       # noqa: E402
-from usbremote.classes import hid, report                       # noqa: E402
-from usbremote.descriptors import Configuration, Endpoint       # noqa: E402
-from usbremote.device import Device, TransferType               # noqa: E402
+from usbremote import Device, cli, main                         # noqa: E402
+from usbremote.functions import hid, report                     # noqa: E402
 
 BUTTONS = 10
 STICKS = (report.X, report.Y, report.Z, report.RZ)
@@ -52,16 +50,13 @@ class Gamepad(Device):
     def add_options(cls, parser):
         cli.motion_options(parser, "X Y Z RZ BUTTONS")
 
-    def configurations(self, speed):
-        interrupt = TransferType.INTERRUPT
-        return [Configuration([hid.HidInterface(
-            CONTROLS, [Endpoint(0x81, interrupt, 8, period_ms=4),
-                       Endpoint(0x02, interrupt, 8, period_ms=4)],
-            size=6, on_set_report=lambda kind, index, data:
-            self.rumble(data))])]
+    def __init__(self, options):
+        super().__init__(options)
+        self.pad = hid.Hid(CONTROLS, size=6, period_ms=4, output=True,
+                           on_output=self.rumble)
+        self.functions = [self.pad]
 
     async def configured(self):
-        self.start(self.feel())
         turn = 0
         while not self.options.idle and turn != (self.options.turns or -1):
             await self.play()
@@ -70,14 +65,10 @@ class Gamepad(Device):
     async def play(self):
         for degrees in range(360):
             values = state(degrees)
-            await self.ep_in(1).send(struct.pack("<BBBBH", *values))
+            await self.pad.send(struct.pack("<BBBBH", *values))
             if self.options.report_log:
                 print(*values, file=self.options.report_log, flush=True)
             await self.sleep(1 / self.options.rate)
-
-    async def feel(self):
-        while True:
-            self.rumble(await self.ep_out(2).read_transfer())
 
     def rumble(self, data):
         """An output report, over its endpoint or as SET_REPORT."""
@@ -87,9 +78,9 @@ class Gamepad(Device):
             print("unknown output report:", data.hex(" "), flush=True)
 
     def on_user_signal(self):
-        if self.configuration:
+        if self.is_configured:
             self.start(self.play())
 
 
 if __name__ == "__main__":
-    cli.main(Gamepad)
+    main(Gamepad)

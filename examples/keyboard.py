@@ -16,11 +16,9 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "python"))
 
-from usbremote import cli                                       # noqa: E402
-from usbremote.classes import hid, report                       # noqa: E402
-from usbremote.classes.report import field                      # noqa: E402
-from usbremote.descriptors import Configuration, Endpoint       # noqa: E402
-from usbremote.device import Device, TransferType               # noqa: E402
+from usbremote import Device, cli, main                         # noqa: E402
+from usbremote.functions import hid, report                     # noqa: E402
+from usbremote.functions.report import field                    # noqa: E402
 
 # As in HID 1.11 section B.1: eight modifiers, an empty byte, six keys that
 # are down; back come five LEDs.
@@ -79,13 +77,14 @@ class Keyboard(Device):
         parser.add_argument("--idle", action="store_true",
                             help="type on SIGUSR1 only")
 
-    def configurations(self, speed):
-        keys = Endpoint(0x81, TransferType.INTERRUPT, 8, period_ms=4)
-        return [Configuration([hid.HidInterface(
-            KEYS, [keys], hid.BOOT, hid.KEYBOARD, size=8,
-            on_set_report=self.show_leds)])]
+    def __init__(self, options):
+        super().__init__(options)
+        self.keys = hid.Hid(KEYS, size=8, subclass=hid.BOOT,
+                            protocol=hid.KEYBOARD, period_ms=4,
+                            on_output=self.show_leds)
+        self.functions = [self.keys]
 
-    def show_leds(self, kind, index, data):
+    def show_leds(self, data):
         on = [name for bit, name in enumerate(LED_NAMES)
               if data[:1] and data[0] >> bit & 1]
         print("LEDs:", ", ".join(on) or "none", flush=True)
@@ -98,15 +97,14 @@ class Keyboard(Device):
     async def type(self):
         for character in self.options.text + "\n" * self.options.enter:
             modifiers, usage = STROKES[character]
-            await self.ep_in(1).send(bytes((modifiers, 0, usage, 0, 0, 0, 0,
-                                            0)))
-            await self.ep_in(1).send(bytes(8))      # all keys are up
+            await self.keys.send(bytes((modifiers, 0, usage, 0, 0, 0, 0, 0)))
+            await self.keys.send(bytes(8))      # all keys are up
             await self.sleep(1 / self.options.rate)
 
     def on_user_signal(self):
-        if self.configuration:
+        if self.is_configured:
             self.start(self.type())
 
 
 if __name__ == "__main__":
-    cli.main(Keyboard)
+    main(Keyboard)

@@ -18,10 +18,8 @@ from math import cos, radians, sin
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "python"))
 
-from usbremote import cli                                       # noqa: E402
-from usbremote.classes import hid                               # noqa: E402
-from usbremote.descriptors import Configuration, Endpoint       # noqa: E402
-from usbremote.device import Device, Speed, TransferType        # noqa: E402
+from usbremote import Device, Speed, cli, main                  # noqa: E402
+from usbremote.functions import hid                             # noqa: E402
 
 
 class Mouse(Device):
@@ -34,11 +32,11 @@ class Mouse(Device):
                             metavar="N", help="in counts (100)")
         cli.motion_options(parser, "dx dy", idle="stay idle")
 
-    def configurations(self, speed):
-        interval = {Speed.FULL: 10, Speed.HIGH: 4}      # 10 ms and 1 ms
-        motion = Endpoint(0x81, TransferType.INTERRUPT, 8, interval)
-        return [Configuration([hid.HidInterface(
-            hid.BOOT_MOUSE, [motion], hid.BOOT, hid.MOUSE, size=3)])]
+    def __init__(self, options):
+        super().__init__(options)
+        self.mouse = hid.Mouse(
+            interval={Speed.FULL: 10, Speed.HIGH: 4})   # 10 ms and 1 ms
+        self.functions = [self.mouse]
 
     async def configured(self):
         radius, pause = self.options.radius, 1 / self.options.rate
@@ -53,14 +51,14 @@ class Mouse(Device):
             turn += 1
 
     async def move(self, dx, dy):
-        await self.ep_in(1).send(bytes((0, dx & 0xff, dy & 0xff)))
+        await self.mouse.move(dx, dy)
         if self.options.report_log:
             print(dx, dy, file=self.options.report_log, flush=True)
 
     def on_user_signal(self):
-        if self.configuration:
+        if self.is_configured:
             self.start(self.move(1, 0))
 
 
 if __name__ == "__main__":
-    cli.main(Mouse)
+    main(Mouse)

@@ -20,11 +20,9 @@ import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "python"))
 
-from usbremote import cli                                       # noqa: E402
-from usbremote.classes import cdc                               # noqa: E402
-from usbremote.descriptors import (Configuration, Endpoint,     # noqa: E402
-                                   Interface)
-from usbremote.device import Device, Speed, TransferType        # noqa: E402
+from usbremote import (Configuration, Device, Endpoint,         # noqa: E402
+                       Interface, Speed, TransferType, main)
+from usbremote.functions import cdc                             # noqa: E402
 from usbremote.net import RESEND_AFTER, Host                    # noqa: E402
 
 CONTROL, DATA = 0, 1            # interface numbers
@@ -170,4 +168,4 @@ def mac(text):
 
 
 if __name__ == "__main__":
-    cli.main(Network)
+    main(Network)

@@ -23,10 +23,8 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "python"))
 
-from usbremote import cli                                       # noqa: E402
-from usbremote.descriptors import (Configuration, Endpoint,     # noqa: E402
-                                   Interface)
-from usbremote.device import Device, Speed, TransferType        # noqa: E402
+from usbremote import (Configuration, Device, Endpoint,         # noqa: E402
+                       Interface, Speed, TransferType, cli, main)
 
 # Universal Serial Bus Device Class Definition for Printing Devices 1.1
 PRINTER, BIDIRECTIONAL = (7, 1), 2      # class and subclass, protocol
@@ -131,4 +129,4 @@ class Printer(Device):
 
 
 if __name__ == "__main__":
-    cli.main(Printer)
+    main(Printer)

@@ -18,13 +18,10 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "python"))
 
-from usbremote import cli                                       # noqa: E402
-from usbremote.classes.bulk_only import (BulkOnlyInterface,     # noqa: E402
-                                         CommandFailed, Incoming,
-                                         Outgoing)
-from usbremote.descriptors import Configuration                 # noqa: E402
-from usbremote.device import Device, Speed                      # noqa: E402
-from usbremote.errors import LocalError                         # noqa: E402
+from usbremote import Device, LocalError, Speed, main           # noqa: E402
+from usbremote.functions.bulk_only import (BulkOnly,            # noqa: E402
+                                           CommandFailed, Incoming,
+                                           Outgoing)
 
 # SPC-4 section 4.5: sense key, additional sense code, its qualifier
 NO_SENSE = (0x0, 0x00, 0x00)
@@ -243,7 +240,7 @@ class Disk(Device):
     def __init__(self, options):
         self.serial = options.serial
         super().__init__(options)
-        self.transport = BulkOnlyInterface(Scsi(options).execute)
+        self.functions = [BulkOnly(Scsi(options).execute)]
 
     @classmethod
     def add_options(cls, parser):
@@ -262,15 +259,6 @@ class Disk(Device):
         parser.add_argument("--serial", default="000000000001",
                             type=serial_number, metavar="DIGITS",
                             help="12 or more of 0-9 and A-F")
-
-    def configurations(self, speed):
-        return [Configuration([self.transport])]
-
-    async def configured(self):
-        self.transport.begin(self)
-
-    async def interface_set(self, number, alternate):
-        self.transport.begin(self)
 
 
 def empty_disk(text):
@@ -294,4 +282,4 @@ def serial_number(text):
 
 
 if __name__ == "__main__":
-    cli.main(Disk)
+    main(Disk)

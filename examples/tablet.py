@@ -20,10 +20,8 @@ from math import cos, radians, sin
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "python"))
 
-from usbremote import cli                                       # noqa: E402
-from usbremote.classes import hid, report                       # noqa: E402
-from usbremote.descriptors import Configuration, Endpoint       # noqa: E402
-from usbremote.device import Device, TransferType               # noqa: E402
+from usbremote import Device, cli, main                         # noqa: E402
+from usbremote.functions import hid, report                     # noqa: E402
 
 LARGEST = 0x7fff
 POSITION = report.collection(
@@ -75,10 +73,10 @@ class Tablet(Device):
                             help="where the pointer goes (a circle)")
         cli.motion_options(parser, "X Y BUTTONS", "position", "stay there")
 
-    def configurations(self, speed):
-        pointer = Endpoint(0x81, TransferType.INTERRUPT, 8, period_ms=4)
-        return [Configuration([hid.HidInterface(POSITION, [pointer],
-                                                size=5)])]
+    def __init__(self, options):
+        super().__init__(options)
+        self.pointer = hid.Hid(POSITION, size=5, period_ms=4)
+        self.functions = [self.pointer]
 
     async def configured(self):
         turn = 0
@@ -88,16 +86,16 @@ class Tablet(Device):
 
     async def move(self):
         for x, y, buttons in self.options.positions:
-            await self.ep_in(1).send(struct.pack("<BHH", buttons, x, y))
+            await self.pointer.send(struct.pack("<BHH", buttons, x, y))
             if self.options.report_log:
                 print(x, y, buttons, file=self.options.report_log,
                       flush=True)
             await self.sleep(1 / self.options.rate)
 
     def on_user_signal(self):
-        if self.configuration:
+        if self.is_configured:
             self.start(self.move())
 
 
 if __name__ == "__main__":
-    cli.main(Tablet)
+    main(Tablet)

@@ -24,11 +24,9 @@ from math import pi, sin
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "python"))
 
-from usbremote import cli                                       # noqa: E402
-from usbremote.descriptors import (Configuration, Endpoint,     # noqa: E402
-                                   Interface)
-from usbremote.device import Device, Speed, TransferType        # noqa: E402
-from usbremote.errors import TransferAborted                    # noqa: E402
+from usbremote import (Configuration, Device, Endpoint,         # noqa: E402
+                       Interface, Speed, TransferAborted, TransferType, cli,
+                       main)
 
 # USB Test and Measurement Class Specification 1.0, and its USB488 subclass
 TEST_AND_MEASUREMENT, USB488 = (0xfe, 3), 1     # class and subclass, protocol
@@ -288,4 +286,4 @@ class Instrument(Device):
 
 
 if __name__ == "__main__":
-    cli.main(Instrument)
+    main(Instrument)

@@ -18,10 +18,8 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "python"))
 
-from usbremote import cli                                       # noqa: E402
-from usbremote.descriptors import (Configuration, Endpoint,     # noqa: E402
-                                   Interface)
-from usbremote.device import Device, Speed, TransferType        # noqa: E402
+from usbremote import (Configuration, Device, Endpoint,         # noqa: E402
+                       Interface, Speed, TransferType, main)
 
 SOURCE_SINK, LOOPBACK = 3, 2                # bConfigurationValue
 WRITE_BUFFER, READ_BUFFER = (0x40, 0x5b), (0xc0, 0x5c)
@@ -128,4 +126,4 @@ class Zero(Device):
 
 
 if __name__ == "__main__":
-    cli.main(Zero)
+    main(Zero)

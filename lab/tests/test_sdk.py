@@ -2,9 +2,7 @@
 """A device file as a device of usbremote."""
 
 import pytest
-from usbremote import testing
-from usbremote._proto import Status
-from usbremote.setup import Setup
+from usbremote import Setup, Status, testing
 
 from usblab import devicefile, sdk
 from usblab.errors import Problem

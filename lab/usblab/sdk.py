@@ -6,14 +6,12 @@ be a device is here.
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any, Optional, Type
 
-from usbremote._proto import Speed
-from usbremote.device import Device
-from usbremote.endpoint import InEndpoint
-from usbremote.errors import Stall
-from usbremote.setup import Kind, Recipient, Setup, Standard
+from usbremote import (Device, InEndpoint, Kind, Recipient, Setup, Speed,
+                       Stall, Standard)
 
 from . import devicefile
 from .describe import describe
@@ -36,7 +34,8 @@ class Described(Device):
     description: Description
     other = POLICIES[0]
 
-    def descriptor(self, kind: int, index: int) -> Optional[bytes]:
+    def descriptor(self, kind: int, index: int, language: int = 0
+                   ) -> Optional[bytes]:
         """As they are; what is not there is a stall."""
         return self.description.descriptors.get((kind, index))
 
@@ -87,12 +86,11 @@ class Described(Device):
 
     async def never(self) -> None:
         """Until the guest gives up."""
-        await self.port.runtime.waiter()
+        await asyncio.Event().wait()
 
     async def configured(self) -> None:
         """Endpoints bring what was recorded, then what `other` says."""
-        for address in {a for table in self.parsed.settings.values()
-                        for a in table if a & 0x0f and not a & 0x70}:
+        for address in self.endpoint_addresses:
             self.start(self.serve(address))
 
     async def serve(self, address: int) -> None:

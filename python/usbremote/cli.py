@@ -14,13 +14,15 @@ from functools import partial
 from typing import (BinaryIO, Callable, List, NoReturn, Optional, Sequence,
                     TextIO, Tuple, Type)
 
-from ._proto import Speed
 from .codec import Hello
 from .device import Device
+from .engine import engine_of
 from .errors import Refused, UsbRemoteError, printable
 from .pcap import PcapWriter
 from .session import Counters
-from .transport import Address, Background, Server, farewell, serve
+from .transport import (Address, Background, Server, farewell,
+                        run_until_signal)
+from .types import Speed
 
 Make = Callable[[argparse.Namespace], Device]
 LOG_LEVELS = ("error", "warning", "info", "debug")
@@ -199,8 +201,7 @@ class Program:
         device = self.make(self.options)
         if self.options.speed:
             device.speeds = self.options.speed
-            device.speed = max(device.speeds)
-        device.check()
+        engine_of(device).check()
         return device
 
     def factory(self, hello: Hello) -> Device:
@@ -269,7 +270,7 @@ class Program:
                 self._capture.write(PcapWriter.HEADER)
             where = f"{server.address.text}: "
             try:
-                closed = serve(server, {
+                closed = run_until_signal(server, {
                     signal.SIGUSR1: partial(poke, server),
                     signal.SIGUSR2: self.write_stats_now}, self.background)
             finally:

@@ -15,6 +15,7 @@ from .cli import (Program, device_parser, parser, plain, plain_parser,
 from .codec import Limits
 from .describe import describe
 from .device import Device
+from .engine import engine_of
 from .errors import UsbRemoteError
 from .loader import DeviceFile, shipped
 from .reload import Reloader
@@ -84,7 +85,7 @@ def describe_device(arguments: List[str]) -> int:
     with file.blamed():
         device = kind(options)
         device.speeds = options.speed or device.speeds
-        device.check()
+        engine_of(device).check()
         for line in describe(device):
             print(line)
     return 0

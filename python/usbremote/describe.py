@@ -6,9 +6,11 @@ from __future__ import annotations
 from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from . import descriptors as desc
-from ._proto import Speed, TransferType
 from .device import Device
+from .engine import engine_of
+from .errors import Stall
 from .setup import Recipient, Setup, Standard
+from .types import Speed, TransferType
 
 # A field: its name, its size in bytes, how its number is shown.
 Show = Callable[[int], str]
@@ -100,8 +102,9 @@ HID_REPORT, HID = 0x22, 0x21
 
 def describe(device: Device) -> Iterator[str]:
     """The lines for a device, at each speed it can run at."""
-    for speed in sorted(device.speeds):
-        device.speed = speed
+    engine = engine_of(device)
+    for engine.speed in sorted(device.speeds):
+        speed = engine.speed
         yield f"At {speed.name.lower()} speed:"
         yield from _at_this_speed(device)
 
@@ -143,10 +146,12 @@ def _chain(device: Device, kind: int, index: int) -> Iterator[str]:
 
 def _report(device: Device, number: int) -> Iterator[str]:
     """The HID report descriptor of an interface, if it has one."""
-    interface = device.interface(number)
     setup = Setup(0x80 | Recipient.INTERFACE, Standard.GET_DESCRIPTOR,
                   HID_REPORT << 8, number, 0xffff)
-    report = interface.control(device, setup) if interface else None
+    try:
+        report = device.control(setup)
+    except Stall:
+        return
     if isinstance(report, bytes):
         yield from _bytes("HID Report", report, CLASS_DEPTH + 1)
 

@@ -11,22 +11,23 @@ declared too; where even that is too much, raw takes a descriptor's place
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass
 from math import log2
-from typing import (TYPE_CHECKING, Callable, Dict, List, Mapping, Optional,
-                    Sequence, Tuple, Union)
+from typing import (Callable, Iterator, List, Mapping, Optional, Sequence,
+                    Tuple, Union)
 
-from ._proto import Speed, TransferType
-
-if TYPE_CHECKING:
-    from .device import Answer, Device
-    from .setup import Setup
+from .parsed import ENDPOINT as ENDPOINT
+from .parsed import INTERFACE as INTERFACE
+from .parsed import Parsed as Parsed
+from .parsed import parse_configuration as parse_configuration
+from .parsed import split as split
+from .place import Numbers, Place
+from .types import Speed, TransferType
 
 DEVICE = 0x01
 CONFIGURATION = 0x02
 STRING = 0x03
-INTERFACE = 0x04
-ENDPOINT = 0x05
 DEVICE_QUALIFIER = 0x06
 OTHER_SPEED = 0x07
 ASSOCIATION = 0x0b
@@ -34,7 +35,6 @@ BOS = 0x0f
 CAPABILITY = 0x10
 COMPANION = 0x30
 
-LANGUAGE = 0x0409               # English (United States)
 StringIndex = Callable[[Optional[str]], int]
 
 # A number that depends on the speed: that of the fastest speed listed which
@@ -144,14 +144,15 @@ class Interface:
     """
     USB 2.0 section 9.6.5; extra: class-specific descriptors before the
     endpoints.  An alternate setting is one more Interface with the same
-    number.  Subclasses may answer requests to the interface.
+    number.  number None: the lowest free one, or for an alternate setting that of
+    the interface before it.
     """
 
     interface_class: int = 0xff
     subclass: int = 0
     protocol: int = 0
     endpoints: Sequence[Endpoint] = ()
-    number: int = 0
+    number: Optional[int] = None
     alternate: int = 0
     name: Optional[str] = None
     extra: bytes = b""
@@ -161,18 +162,11 @@ class Interface:
         head = self.raw
         if head is None:
             head = descriptor(INTERFACE, bytes((
-                self.number, self.alternate, len(self.endpoints),
+                self.number or 0, self.alternate, len(self.endpoints),
                 self.interface_class, self.subclass, self.protocol,
                 index(self.name))))
         return head + self.extra + b"".join(e.encode(speed)
                                             for e in self.endpoints)
-
-    def reset(self) -> None:
-        """The guest chose a configuration: forget all state."""
-
-    def control(self, device: "Device", setup: "Setup") -> "Answer":
-        """Answer a request to this interface, see Device.control()."""
-        return device.unhandled(setup)
 
 
 @dataclass
@@ -193,12 +187,26 @@ class Association:
         """The descriptor and the interfaces."""
         head = self.raw
         if head is None:
-            numbers = {i.number for i in self.interfaces}
+            numbers = {i.number or 0 for i in self.interfaces}
             head = descriptor(ASSOCIATION, bytes((
                 min(numbers, default=0), len(numbers), self.function_class,
                 self.subclass, self.protocol, index(self.name))))
         return head + b"".join(i.encode(speed, index)
                                for i in self.interfaces)
+
+
+class Composed:
+    """What becomes interfaces when its numbers are known: see Function."""
+
+    device_class: Optional[Tuple[int, int, int]] = None
+    association: Optional[Tuple[int, int, int]] = None
+    name: Optional[str] = None
+
+    def interfaces(self, place: Place) -> Sequence[Interface]:
+        raise NotImplementedError
+
+
+Part = Union[Interface, Association, Composed]
 
 
 @dataclass
@@ -208,7 +216,7 @@ class Configuration:
     first interface.  raw cannot know wTotalLength by itself.
     """
 
-    interfaces: Sequence[Union[Interface, Association]] = ()
+    interfaces: Sequence[Part] = ()
     value: int = 1
     name: Optional[str] = None
     self_powered: bool = False
@@ -221,23 +229,102 @@ class Configuration:
         """The interfaces and their alternate settings, in order."""
         found: List[Interface] = []
         for part in self.interfaces:
-            found += ([part] if isinstance(part, Interface)
-                      else part.interfaces)
+            if isinstance(part, Interface):
+                found.append(part)
+            elif isinstance(part, Association):
+                found += part.interfaces
         return found
 
     def encode(self, speed: Speed, index: StringIndex,
                kind: int = CONFIGURATION) -> bytes:
         """The descriptor with all that belongs to it, as it is asked for."""
-        body = self.extra + b"".join(i.encode(speed, index)
-                                     for i in self.interfaces)
+        whole = numbered(self, speed, index)[0]
+        body = self.extra + b"".join(
+            part.encode(speed, index) for part in whole.interfaces
+            if not isinstance(part, Composed))
         if self.raw is not None:
             return self.raw + body
         unit = 8 if speed >= Speed.SUPER else 2
         attributes = (0x80 | self.self_powered << 6 | self.remote_wakeup << 5)
         return descriptor(kind, struct.pack(
-            "<HBBBBB", len(body) + 9, len({i.number for i in self.settings()}),
+            "<HBBBBB", len(body) + 9,
+            len({i.number for i in whole.settings()}),
             self.value, index(self.name), attributes,
             self.max_power // unit)) + body
+
+
+Placed = List[Tuple[Composed, Place]]
+
+
+def numbered(configuration: Configuration, speed: Speed, index: StringIndex
+             ) -> Tuple[Configuration, Placed]:
+    """
+    A copy in which functions have become interfaces, and each interface has
+    its number; and what each function has got.  Numbers that are declared
+    outside of functions are not touched.
+    """
+    fixed = configuration.settings()
+    numbers = Numbers((i.number for i in fixed if i.number is not None),
+                      (e.address for i in fixed for e in i.endpoints))
+    placed: Placed = []
+    whole = copy(configuration)
+    parts: List[Part] = []
+    alone = len(configuration.interfaces) == 1
+    for part in configuration.interfaces:
+        if isinstance(part, Composed):
+            place = Place(speed, numbers, index)
+            placed.append((part, place))
+            parts += _composed(part, place, alone)
+        elif isinstance(part, Association):
+            part = copy(part)
+            part.interfaces = list(_with_numbers(part.interfaces, numbers))
+            parts.append(part)
+        else:
+            parts += _with_numbers([part], numbers, parts)
+    whole.interfaces = parts
+    return whole, placed
+
+
+def _with_numbers(interfaces: Sequence[Interface], numbers: Numbers,
+                  before: Sequence[Part] = ()) -> Iterator[Interface]:
+    """Interfaces outside of functions, those without a number copied."""
+    last = before[-1] if before else None
+    for interface in interfaces:
+        if interface.number is None:
+            interface = copy(interface)
+            follows = interface.alternate and isinstance(last, Interface)
+            interface.number = (
+                last.number if follows and isinstance(last, Interface)
+                else numbers.take_interface(numbers.free_interface()))
+        last = interface
+        yield interface
+
+
+def _composed(part: Composed, place: Place, alone: bool) -> List[Part]:
+    """
+    A function's interfaces, copied, with what it has got; as an association
+    when it has several and is not alone in the configuration.
+    """
+    found: List[Interface] = []
+    own = -1
+    for declared in part.interfaces(place):
+        interface = copy(declared)
+        if declared.number is not None:
+            own = declared.number
+        elif not declared.alternate or own < 0:
+            own += 1
+        interface.number = place.interface(own)
+        interface.endpoints = [copy(e) for e in declared.endpoints]
+        for endpoint in interface.endpoints:
+            endpoint.address = place.endpoint(endpoint.address)
+        found.append(interface)
+    several = len({i.number for i in found}) > 1
+    if alone or not several:
+        return list(found)
+    first = found[0]
+    kind = part.association or (first.interface_class, first.subclass,
+                                first.protocol)
+    return [Association(found, *kind, name=part.name)]
 
 
 @dataclass
@@ -286,63 +373,3 @@ def bos(speeds: Sequence[Speed], more: Sequence[bytes] = ()) -> bytes:
     body = b"".join(capabilities)
     return descriptor(BOS, struct.pack("<HB", len(body) + 5,
                                        len(capabilities))) + body
-
-
-@dataclass
-class Parsed:
-    """What a configuration descriptor says, as far as it makes sense."""
-
-    value: int = 0
-    attributes: int = 0x80
-    # (interface, alternate) -> endpoint address -> wMaxPacketSize
-    settings: Dict[Tuple[int, int], Dict[int, int]] = field(
-        default_factory=dict)
-
-
-def parse_configuration(data: bytes) -> Parsed:
-    """
-    Read a configuration descriptor, computed or raw; what is too short or
-    out of place is passed over.
-    """
-    parsed = Parsed()
-    if len(data) >= 8:
-        parsed.value, parsed.attributes = data[5], data[7]
-    current: Dict[int, int] = {}
-    for part in split(data):
-        if part[1] == INTERFACE and len(part) >= 4:
-            current = parsed.settings.setdefault((part[2], part[3]), {})
-        elif part[1] == ENDPOINT and len(part) >= 6:
-            current[part[2]] = part[4] | part[5] << 8
-    return parsed
-
-
-def split(data: bytes) -> List[bytes]:
-    """The single descriptors of a chain, up to the first impossible one."""
-    parts, at = [], 0
-    while at + 2 <= len(data) and data[at] >= 2:
-        parts.append(data[at:at + data[at]])
-        at += data[at]
-    return parts
-
-
-class Strings:
-    """String descriptors by index; 0 is the language table."""
-
-    def __init__(self) -> None:
-        self._texts: List[str] = []
-
-    def index(self, text: Optional[str]) -> int:
-        """The index of a text, the same each time; 0 for None."""
-        if text is None:
-            return 0
-        if text not in self._texts:
-            self._texts.append(text)
-        return self._texts.index(text) + 1
-
-    def encode(self, index: int) -> Optional[bytes]:
-        """The descriptor of this index, or None."""
-        if index == 0:
-            return descriptor(STRING, struct.pack("<H", LANGUAGE))
-        if index > len(self._texts):
-            return None
-        return string_descriptor(self._texts[index - 1])

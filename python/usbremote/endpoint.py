@@ -8,22 +8,28 @@ business; what is sent and read here is the same with all of them.
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
-from typing import Callable, Deque, List, Optional, Protocol, Tuple
+from typing import Any, Callable, Deque, List, Optional, Protocol, Tuple
 
 from ._proto import Status, SubmitFlag
 from .errors import LocalError, TransferAborted, TransferEnded
-from .runtime import Runtime, Waiter
 from .session import Request
 
 
 CLEARED = "the guest cleared a halt in the middle of the transfer"
 
 
+Waiter = asyncio.Future[Any]
+
+
+def new_waiter() -> "Waiter":
+    """A result that is not there yet."""
+    return asyncio.get_running_loop().create_future()
+
+
 class Line(Protocol):
     """What an endpoint needs from the port; see Port."""
-
-    runtime: Runtime
 
     def complete(self, request: Request, status: Status = Status.OK,
                  data: bytes = b"", length: Optional[int] = None) -> bool: ...
@@ -131,7 +137,7 @@ class Pipe:
         Raises TransferAborted, and LocalError without such an endpoint.
         """
         self.check_usable()
-        waiter = self.line.runtime.waiter()
+        waiter = new_waiter()
         self._takers.append(waiter)
         self.pump()
         request: Request = await waiter
@@ -152,15 +158,16 @@ class _Sending:
     One send(): its bytes, how many went, and who waits.
 
     short: its last packet ends the transfer; zlp: an empty one after the
-    last shall.
+    last shall; alone: it is the answer to one request, whatever that asks.
     """
 
-    __slots__ = ("data", "at", "short", "zlp", "waiter")
+    __slots__ = ("data", "at", "short", "zlp", "alone", "waiter")
 
-    def __init__(self, data: bytes, short: bool, zlp: bool,
+    def __init__(self, data: bytes, short: bool, zlp: bool, alone: bool,
                  waiter: Waiter) -> None:
         self.data, self.at, self.waiter = data, 0, waiter
         self.short, self.zlp = short, zlp and not short
+        self.alone = alone
 
 
 class InEndpoint(Pipe):
@@ -220,11 +227,24 @@ class InEndpoint(Pipe):
         not sent is dropped.  Raises LocalError when the configuration has
         no such endpoint.
         """
+        await self._send(data, zlp=zlp)
+
+    async def send_packet(self, data: bytes) -> None:
+        """
+        Send bytes as the answer to one request, in their turn after what
+        waits, as a device does that has but this packet: a guest that asked
+        for less meets a babble.
+
+        Waits, and raises, as send() does.
+        """
+        await self._send(data, alone=True)
+
+    async def _send(self, data: bytes, zlp: bool = False,
+                    alone: bool = False) -> None:
         self.check_usable()
         size = self.max_packet & 0x7ff
         short = not data or not size or len(data) % size != 0
-        sending = _Sending(bytes(data), short, zlp,
-                           self.line.runtime.waiter())
+        sending = _Sending(bytes(data), short, zlp, alone, new_waiter())
         self._queue.append(sending)
         self.pump()
         try:
@@ -242,6 +262,9 @@ class InEndpoint(Pipe):
     def _serve(self, request: Request) -> bool:
         """Answer one request; False when there is not enough for it yet."""
         want = request.submit.length
+        first = self._queue[0] if self._queue else None
+        if first is not None and first.alone and not self._held:
+            return self._serve_alone(request, first)
         used, ended = self._choose(want - len(self._held))
         parts = [part for _, part in used]
         full = ended or len(self._held) + sum(map(len, parts)) >= want
@@ -257,6 +280,12 @@ class InEndpoint(Pipe):
             self._sent(sending, len(part), ended)
         return full
 
+    def _serve_alone(self, request: Request, sending: _Sending) -> bool:
+        self.parked.popleft()
+        if self.line.complete(request, Status.OK, sending.data):
+            self._sent(sending, len(sending.data), True)
+        return True
+
     def _choose(self, want: int) -> Tuple[List[Tuple[_Sending, bytes]], bool]:
         """
         Parts of what waits, up to so many bytes, besides what is held, and
@@ -267,6 +296,8 @@ class InEndpoint(Pipe):
             return used, False
         ended = False
         for sending in self._queue:
+            if sending.alone:       # what goes before it is a packet, too
+                return used, True
             part = sending.data[sending.at:sending.at + want]
             used.append((sending, part))
             want -= len(part)
@@ -331,7 +362,7 @@ class OutEndpoint(Pipe):
             if self._reader is not None:
                 raise LocalError(f"two readers of endpoint "
                                  f"0x{self.address:02x}")
-            self._reader = self.line.runtime.waiter()
+            self._reader = new_waiter()
             try:
                 await self._reader
             finally:

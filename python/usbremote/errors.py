@@ -95,8 +95,16 @@ class Stall(UsbRemoteError):
     """Raised by a control handler: answer with STALL, knowingly."""
 
 
+class Unhandled(Stall):
+    """Nobody answers this request; it is stalled and remembered."""
+
+
 class Fail(UsbRemoteError):
-    """Raised by a control handler: answer with this status and data."""
+    """
+    Raised by a control handler: answer with this status and data.
+
+    Any status; data for a request that reads, none with NAK.
+    """
 
     def __init__(self, status: Status, data: bytes = b"") -> None:
         super().__init__(f"answer with {status.name}")

@@ -8,42 +8,70 @@ given the bytes to send by `write`.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any, Callable, List, Optional, Tuple, Type
 
 from ._proto import Speed, Status
 from .codec import EndpointEntry, Hello
-from .device import Device, Job
+from .device import Device
+from .endpoint import Waiter
+from .engine import Engine, engine_of
 from .errors import LocalError, Refused, RemoteError
-from .runtime import Runtime, Waiter
+from .jobs import Job
 from .session import (Addressed, BusReset, Cancelled, Closed, Event, Greeted,
                       MachineState, NotPluggedIn, PeerSession, PluggedIn,
                       Request, State, Submitted, Unplugged)
 
 log = logging.getLogger(__name__)
 
-Factory = Callable[[Hello], Device]
+Factory = Callable[[Hello], Optional[Device]]
 
 
 class Port:
     """
     One connection's devices, one at a time.
 
-    factory makes the first one from QEMU's HELLO (whose select says which);
-    it may raise Refused.  on_closed is called once, with why.
+    factory makes the first one from QEMU's HELLO (whose select says which),
+    or None for later; it may raise Refused.  on_closed is called once, with
+    why.
     """
 
-    def __init__(self, runtime: Runtime, factory: Factory,
+    def __init__(self, loop: asyncio.AbstractEventLoop, factory: Factory,
                  session: Optional[PeerSession] = None) -> None:
-        self.runtime = runtime
+        self.loop = loop
         self.factory = factory
         self.session = session or PeerSession()
-        self.device: Optional[Device] = None
+        self._engine: Optional[Engine] = None
         self.write: Callable[[bytes], None] = lambda data: None
         self.on_closed: Callable[[Closed], None] = lambda closed: None
         self._main: Optional[Job] = None
+        self._closed: Optional[Closed] = None
+        self._closing: List[Waiter] = []
         self._plugging: List[Waiter] = []
         self._unplugging: List[Waiter] = []
+
+    @property
+    def device(self) -> Optional[Device]:
+        """The one that is, or is to be, plugged in."""
+        return self._engine.device if self._engine is not None else None
+
+    @property
+    def hello(self) -> Optional[Hello]:
+        """What QEMU said first: its device's id, its `select`."""
+        return self.session.hello
+
+    async def wait_closed(self) -> None:
+        """
+        Wait for the end of the connection; raises RemoteError when it ended
+        without QEMU's goodbye.
+        """
+        if self._closed is None:
+            waiter = self.loop.create_future()
+            self._closing.append(waiter)
+            await waiter
+        elif self._closed.error is not None:
+            raise self._closed.error
 
     # the transport's side
 
@@ -86,22 +114,23 @@ class Port:
         Plug this device in, in place of the one before; returns the number
         of the attachment.  Raises LocalError while the last is unanswered.
         """
-        old = self.device
+        old = self._engine
         speeds = sum(1 << speed for speed in set(device.speeds))
         number = self.session.attach(speeds, device.gap_ms,
                                      device.address_policy,
                                      device.endpoint_table)
         if old is not None:
             old.gone("another device was plugged in")
-        self.adopt(device)
+        if self.device is not device:
+            self._start_main(device)
         self.flush()
         return number
 
     def detach(self) -> None:
         """Unplug the device; Device.on_detached() is called at once."""
         self.session.detach()
-        if self.device is not None:
-            self.device.gone("unplugged")
+        if self._engine is not None:
+            self._engine.gone("unplugged")
         self.flush()
 
     async def plug(self, device: Device) -> Speed:
@@ -111,7 +140,7 @@ class Port:
         Raises Refused when QEMU cannot, RemoteError when the connection
         ends.
         """
-        waiter = self.runtime.waiter()
+        waiter = self.loop.create_future()
         self.attach(device)
         self._plugging.append(waiter)
         speed: Speed = await waiter
@@ -119,7 +148,7 @@ class Port:
 
     async def unplug(self) -> None:
         """Unplug and wait until the guest's host controller knows."""
-        waiter = self.runtime.waiter()
+        waiter = self.loop.create_future()
         self.detach()
         self._unplugging.append(waiter)
         await waiter
@@ -148,10 +177,11 @@ class Port:
 
     def adopt(self, device: Device) -> None:
         """Make it the device that events go to."""
-        if getattr(device, "port", self) is not self:
+        engine = engine_of(device)
+        if engine.at not in (None, self):
             raise LocalError("the device belongs to another connection")
-        device.port = self
-        self.device = device
+        engine.at = self
+        self._engine = engine
 
     # events
 
@@ -174,58 +204,68 @@ class Port:
             self.session.refuse(err.text)
             return
         self.session.accept()
-        self._begin(device)
+        if device is not None:
+            self._begin(device)
 
     def _begin(self, device: Device) -> None:
-        self.adopt(device)
+        self._start_main(device)
         if device.auto_attach:
             self.attach(device)
-        self._main = Job(device, device.connected())
+
+    def _start_main(self, device: Device) -> None:
+        self.adopt(device)
+        if self._main is not None:
+            self._main.cancel()
+        self._main = Job(self.loop, device.connected(), lambda: None)
 
     def _on_plugged_in(self, event: PluggedIn) -> None:
-        if self.device is not None:
-            self.device.plugged_in(event.speed)
+        if self._engine is not None:
+            self._engine.plugged_in(event.speed)
         self._settle(self._plugging, event.speed)
 
     def _on_not_plugged_in(self, event: NotPluggedIn) -> None:
         waiting = bool(self._plugging)
         self._settle(self._plugging, None,
                      Refused(0, event.text or event.result.name))
-        if self.device is not None and not waiting:
-            self.device.gone("QEMU did not plug it in")
-            self.device.on_not_attached(event.text or event.result.name)
+        if self._engine is not None and not waiting:
+            self._engine.gone("QEMU did not plug it in")
+            self._engine.device.on_not_attached(event.text
+                                                or event.result.name)
 
     def _on_unplugged(self, event: Unplugged) -> None:
         self._settle(self._unplugging, None)
 
     def _on_reset(self, event: BusReset) -> None:
-        if self.device is not None:
-            self.device.reset(event.speed)
+        if self._engine is not None:
+            self._engine.reset(event.speed)
 
     def _on_addressed(self, event: Addressed) -> None:
-        if self.device is not None:
-            self.device.address = event.address
+        if self._engine is not None:
+            self._engine.address = event.address
 
     def _on_machine_state(self, event: MachineState) -> None:
         if self.device is not None:
             self.device.on_machine_state(event.running)
 
     def _on_submitted(self, event: Submitted) -> None:
-        if event.request.pending and self.device is not None:
-            self.device.submitted(event.request)
+        if event.request.pending and self._engine is not None:
+            self._engine.submitted(event.request)
 
     def _on_cancelled(self, event: Cancelled) -> None:
-        if self.device is not None:
-            self.device.cancelled(event.request)
+        if self._engine is not None:
+            self._engine.cancelled(event.request)
 
     def _on_closed(self, event: Closed) -> None:
-        if self.device is not None:
-            self.device.gone("the connection is over")
+        error = event.error or RemoteError("the connection is over")
+        if self._engine is not None:
+            self._engine.gone("the connection is over")
+            self._engine.ended(error)
         if self._main is not None:
             self._main.cancel()
-        error = event.error or RemoteError("the connection is over")
         self._settle(self._plugging, None, error)
         self._settle(self._unplugging, None, error)
+        self._closed = event
+        self._settle(self._closing, None, event.error)
         self.flush()
         self.on_closed(event)
 

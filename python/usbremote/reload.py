@@ -10,13 +10,13 @@ it is one line, and the old one stays plugged in.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Callable, Type
 
 from .device import Device
 from .errors import UsbRemoteError
 from .loader import DeviceFile
-from .runtime import Runtime
 
 if TYPE_CHECKING:
     from .cli import Program
@@ -40,12 +40,11 @@ class Reloader:
         self._file, self._parse = file, parse
         self._seen = file.stamp()
 
-    async def watch(self, program: "Program", server: "Server",
-                    runtime: Runtime) -> None:
+    async def watch(self, program: "Program", server: "Server") -> None:
         """Look at the files until the program ends."""
         last = self._seen
         while True:
-            await runtime.sleep(INTERVAL)
+            await asyncio.sleep(INTERVAL)
             stamp = self._file.stamp()
             if (stamp == last != self._seen
                     and stamp[self._file.path] is not None):

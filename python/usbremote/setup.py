@@ -5,43 +5,8 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from enum import IntEnum
 
-
-class Kind(IntEnum):
-    """Bits 5-6 of bmRequestType."""
-
-    STANDARD = 0
-    CLASS = 1
-    VENDOR = 2
-    RESERVED = 3
-
-
-class Recipient(IntEnum):
-    """Bits 0-4 of bmRequestType; others exist and are plain numbers."""
-
-    DEVICE = 0
-    INTERFACE = 1
-    ENDPOINT = 2
-    OTHER = 3
-
-
-class Standard(IntEnum):
-    """bRequest of standard requests (USB 2.0 table 9-4, USB 3.2 9-5)."""
-
-    GET_STATUS = 0
-    CLEAR_FEATURE = 1
-    SET_FEATURE = 3
-    SET_ADDRESS = 5
-    GET_DESCRIPTOR = 6
-    SET_DESCRIPTOR = 7
-    GET_CONFIGURATION = 8
-    SET_CONFIGURATION = 9
-    GET_INTERFACE = 10
-    SET_INTERFACE = 11
-    SYNCH_FRAME = 12
-    SET_SEL = 48
-    SET_ISOCH_DELAY = 49
+from .types import Direction, Kind, Recipient, Standard
 
 
 @dataclass(frozen=True)
@@ -74,6 +39,10 @@ class Setup:
         return bool(self.request_type & 0x80)
 
     @property
+    def direction(self) -> Direction:
+        return Direction(self.request_type & Direction.IN)
+
+    @property
     def kind(self) -> Kind:
         return Kind(self.request_type >> 5 & 3)
 
@@ -91,3 +60,6 @@ class Setup:
                 f"bmRequestType 0x{self.request_type:02x}, wValue "
                 f"0x{self.value:04x}, wIndex 0x{self.index:04x}, wLength "
                 f"{self.length}")
+
+
+__all__ = ["Kind", "Recipient", "Setup", "Standard"]

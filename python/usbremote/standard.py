@@ -7,14 +7,13 @@ A device that does otherwise overrides Device.control().
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Callable, Dict, Tuple
+from typing import Callable, Dict, Mapping, NoReturn, Optional, Protocol, Tuple
 
-from ._proto import Speed
+from .context import Answer
 from .errors import Stall
+from .parsed import Parsed
 from .setup import Recipient, Setup, Standard
-
-if TYPE_CHECKING:
-    from .device import Answer, Device
+from .types import Speed
 
 ENDPOINT_HALT = 0               # features, USB 2.0 table 9-6
 REMOTE_WAKEUP = 1
@@ -24,21 +23,54 @@ FUNCTION_SUSPEND = 0            # of an interface
 SELF_POWERED_BIT, WAKEUP_BIT = 6, 5             # of bmAttributes
 
 
-def get_status(device: "Device", setup: Setup) -> "Answer":
+class Target(Protocol):
+    """What the requests are about: the engine of a device."""
+
+    remote_wakeup: bool
+
+    @property
+    def parsed(self) -> Parsed: ...
+
+    @property
+    def alternates(self) -> Mapping[int, int]: ...
+
+    @property
+    def speed(self) -> Speed: ...
+
+    @property
+    def configuration(self) -> int: ...
+
+    @property
+    def is_configured(self) -> bool: ...
+
+    def get_descriptor(self, kind: int, index: int, language: int
+                       ) -> Optional[bytes]: ...
+
+    def is_halted(self, index: int) -> bool: ...
+
+    def set_halt(self, index: int, on: bool) -> None: ...
+
+    def choose_configuration(self, value: int) -> bool: ...
+
+    def choose_interface(self, number: int, alternate: int) -> bool: ...
+
+    def unhandled(self, setup: Setup) -> NoReturn: ...
+
+
+def get_status(device: Target, setup: Setup) -> Answer:
     """Section 9.4.5."""
     status = 0
     if setup.recipient == Recipient.DEVICE:
         status = (device.parsed.attributes >> SELF_POWERED_BIT & 1
                   | device.remote_wakeup << 1)
     elif setup.recipient == Recipient.ENDPOINT:
-        pipe = device.existing_pipe(setup.index)
-        status = int(pipe is not None and pipe.halted)
+        status = int(device.is_halted(setup.index))
     elif setup.index & 0xff not in device.alternates:
         raise Stall()
     return status.to_bytes(2, "little")
 
 
-def change_feature(device: "Device", setup: Setup) -> "Answer":
+def change_feature(device: Target, setup: Setup) -> Answer:
     """CLEAR_FEATURE and SET_FEATURE, sections 9.4.1 and 9.4.9."""
     on = setup.request == Standard.SET_FEATURE
     if setup.recipient == Recipient.DEVICE:
@@ -50,71 +82,68 @@ def change_feature(device: "Device", setup: Setup) -> "Answer":
     elif setup.value != ENDPOINT_HALT:
         raise Stall()
     else:
-        pipe = device.existing_pipe(setup.index)
-        if pipe is not None and on:
-            pipe.halt()
-        elif pipe is not None and not pipe.wedged:
-            pipe.clear_halt()
+        device.set_halt(setup.index, on)
     return None
 
 
-def _change_device(device: "Device", feature: int, on: bool) -> None:
+def _change_device(device: Target, feature: int, on: bool) -> None:
     if feature == REMOTE_WAKEUP:
         able = device.parsed.attributes >> WAKEUP_BIT & 1
-        if device.configuration and not able:
+        if device.is_configured and not able:
             raise Stall()
         device.remote_wakeup = on
     elif not (feature in SUPER_FEATURES and device.speed >= Speed.SUPER):
         raise Stall()
 
 
-def get_descriptor(device: "Device", setup: Setup) -> "Answer":
+def get_descriptor(device: Target, setup: Setup) -> Answer:
     """Section 9.4.3."""
-    data = device.descriptor(setup.value >> 8, setup.value & 0xff)
+    data = device.get_descriptor(setup.value >> 8, setup.value & 0xff,
+                                 setup.index)
     if data is None:
         raise Stall()
     return data
 
 
-def get_configuration(device: "Device", setup: Setup) -> "Answer":
+def get_configuration(device: Target, setup: Setup) -> Answer:
     """Section 9.4.2."""
     return bytes((device.configuration,))
 
 
-def set_configuration(device: "Device", setup: Setup) -> "Answer":
+def set_configuration(device: Target, setup: Setup) -> Answer:
     """Section 9.4.7."""
     if not device.choose_configuration(setup.value & 0xff):
         raise Stall()
     return None
 
 
-def get_interface(device: "Device", setup: Setup) -> "Answer":
+def get_interface(device: Target, setup: Setup) -> Answer:
     """Section 9.4.4."""
     if setup.index not in device.alternates:
         raise Stall()
     return bytes((device.alternates[setup.index],))
 
 
-def set_interface(device: "Device", setup: Setup) -> "Answer":
+def set_interface(device: Target, setup: Setup) -> Answer:
     """Section 9.4.10."""
     if not device.choose_interface(setup.index, setup.value):
         raise Stall()
     return None
 
 
-def nothing(device: "Device", setup: Setup) -> "Answer":
+def nothing(device: Target, setup: Setup) -> Answer:
     """SET_SEL, SET_ISOCH_DELAY: nothing here depends on them."""
     if device.speed < Speed.SUPER:
         device.unhandled(setup)
     return None
 
 
-def not_supported(device: "Device", setup: Setup) -> "Answer":
+def not_supported(device: Target, setup: Setup) -> Answer:
     """What a device need not support and says so with a STALL."""
     raise Stall()
 
 
-Handler = Callable[["Device", Setup], "Answer"]
+Handler = Callable[[Target, Setup], Answer]
 STANDARD: Dict[Tuple[int, int], Handler] = {
     (Recipient.DEVICE, Standard.GET_STATUS): get_status,
     (Recipient.INTERFACE, Standard.GET_STATUS): get_status,

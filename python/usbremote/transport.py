@@ -16,13 +16,13 @@ import signal
 import socket
 import stat
 from dataclasses import dataclass
-from typing import Any, Callable, Coroutine, Dict, List, Optional, Set
+from typing import (Any, AsyncIterator, Callable, Coroutine, Dict, List,
+                    Optional)
 
 from .device import Device
 from .errors import (ConnectionLost, LocalError, NotUsbRemote,
                      ProtocolViolation, RemoteError)
 from .port import Factory, Port
-from .runtime import Runtime
 from .session import Closed, Counters, PeerSession, Tap
 from ._proto import ByeReason
 
@@ -63,30 +63,6 @@ class Address:
                          "tcp:HOST:PORT")
 
 
-class AsyncioRuntime:
-    """A Runtime (see runtime.py) on the running loop."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._tasks: "Set[asyncio.Task[Any]]" = set()
-
-    def now(self) -> float:
-        return self._loop.time()
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-    def waiter(self) -> "asyncio.Future[Any]":
-        return self._loop.create_future()
-
-    def spawn(self, coroutine: Coroutine[Any, Any, Any]
-              ) -> "asyncio.Task[Any]":
-        task = self._loop.create_task(coroutine)
-        self._tasks.add(task)   # the loop itself keeps no reference
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-
 class Link(asyncio.Protocol):
     """
     One connection: bytes between a socket and a Port.
@@ -100,6 +76,8 @@ class Link(asyncio.Protocol):
         self.port = port
         self.greeted = False
         self.ended: "asyncio.Future[None]" = (
+            asyncio.get_running_loop().create_future())
+        self.known: "asyncio.Future[None]" = (     # HELLO came, or the end
             asyncio.get_running_loop().create_future())
         self.closed: Optional[Closed] = None
         self._transport: Optional[asyncio.Transport] = None
@@ -120,14 +98,20 @@ class Link(asyncio.Protocol):
         if self.port.session.hello is not None:
             self.greeted = True
             self._stop_timer()
+            self._set(self.known)
 
     def connection_lost(self, exc: Optional[Exception]) -> None:
         self._stop_timer()
         if exc is not None and self.closed is None:
             self._read_last_words()
         self.port.eof()
-        if not self.ended.done():
-            self.ended.set_result(None)
+        self._set(self.known)
+        self._set(self.ended)
+
+    @staticmethod
+    def _set(future: "asyncio.Future[None]") -> None:
+        if not future.done():
+            future.set_result(None)
 
     def _read_last_words(self) -> None:
         """
@@ -227,13 +211,17 @@ class Server:
             return await (self._run_listen() if self.listen
                           else self._run_connect())
         finally:
-            for link in list(self.links):
-                link.port.close()
-                await link.ended
+            await self.close_all()
+
+    async def close_all(self) -> None:
+        """End all connections in order."""
+        for link in list(self.links):
+            link.port.close()
+            await link.ended
 
     def _new_link(self) -> Link:
         session = PeerSession(counters=self.counters, tap=self.tap())
-        link = Link(Port(AsyncioRuntime(), self.factory, session),
+        link = Link(Port(asyncio.get_running_loop(), self.factory, session),
                     self.timeout, "" if self.listen else BUSY)
         self.links.append(link)
         link.ended.add_done_callback(lambda _: self.links.remove(link))
@@ -273,24 +261,11 @@ class Server:
                 return None
 
     async def _connect_once(self, link: Link) -> Optional[Closed]:
-        loop = asyncio.get_running_loop()
-        address = self.address
-        try:
-            if address.is_unix:
-                check_socket(address.host)
-                opening = loop.create_unix_connection(
-                    lambda: link, address.host)
-            else:
-                opening = loop.create_connection(
-                    lambda: link, address.host, address.port)
-            task = asyncio.ensure_future(opening)
-            if await self._until_stop(task) and not task.done():
-                task.cancel()
-                return None
-            set_no_delay(task.result()[0])
-        except OSError as err:
-            raise NoConnection(f"cannot connect: {reason(err)} (is QEMU "
-                               "running? --reconnect waits for it)") from None
+        task = asyncio.ensure_future(open_link(self.address, link))
+        if await self._until_stop(task) and not task.done():
+            task.cancel()
+            return None
+        task.result()
         if await self._until_stop(link.ended):
             return None
         return link.result()
@@ -300,7 +275,18 @@ class Server:
     async def _run_listen(self) -> Optional[Closed]:
         first: "asyncio.Future[Link]" = (
             asyncio.get_running_loop().create_future())
+        async with self.listening(first):
+            if await self._until_stop(first):
+                return None
+            return first.result().result()
 
+    @contextlib.asynccontextmanager
+    async def listening(self, first: "asyncio.Future[Link]"
+                        ) -> AsyncIterator[None]:
+        """
+        Accept connections meanwhile; without reconnect, first gets the one
+        that ends first.
+        """
         def connected() -> Link:
             link = self._new_link()
             link.ended.add_done_callback(lambda _: self._ended(link, first))
@@ -308,9 +294,7 @@ class Server:
 
         server = await self._open_server(connected)
         try:
-            if await self._until_stop(first):
-                return None
-            return first.result().result()
+            yield
         finally:
             server.close()
             if self.address.is_unix:
@@ -339,6 +323,24 @@ class Server:
                                             self.address.port)
         except OSError as err:
             raise LocalError(f"cannot listen: {reason(err)}") from None
+
+
+async def open_link(address: Address, link: Link) -> None:
+    """Connect; raises NoConnection, LocalError for what is no socket."""
+    loop = asyncio.get_running_loop()
+    transport: asyncio.BaseTransport
+    try:
+        if address.is_unix:
+            check_socket(address.host)
+            transport, _ = await loop.create_unix_connection(
+                lambda: link, address.host)
+        else:
+            transport, _ = await loop.create_connection(
+                lambda: link, address.host, address.port)
+    except OSError as err:
+        raise NoConnection(f"cannot connect: {reason(err)} (is QEMU "
+                           "running? --reconnect waits for it)") from None
+    set_no_delay(transport)
 
 
 def farewell(closed: Closed) -> str:
@@ -388,11 +390,13 @@ def set_no_delay(transport: asyncio.BaseTransport) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-Background = Callable[[Server, Runtime], Coroutine[Any, Any, None]]
+Background = Callable[[Server], Coroutine[Any, Any, None]]
 
 
-def serve(server: Server, signals: Dict[signal.Signals, Callable[[], None]],
-          background: Optional[Background] = None) -> Optional[Closed]:
+def run_until_signal(server: Server,
+                     signals: Dict[signal.Signals, Callable[[], None]],
+                     background: Optional[Background] = None
+                     ) -> Optional[Closed]:
     """
     Run a server on a loop of its own until it ends or SIGINT or SIGTERM
     arrives; other signals call what they are given; background runs beside.
@@ -403,9 +407,12 @@ def serve(server: Server, signals: Dict[signal.Signals, Callable[[], None]],
             loop.add_signal_handler(number, server.stop)
         for number, call in signals.items():
             loop.add_signal_handler(number, call)
-        runtime = AsyncioRuntime()
-        if background is not None:
-            runtime.spawn(background(server, runtime))
-        return await server.run()
+        if background is None:
+            return await server.run()
+        beside = loop.create_task(background(server))
+        try:
+            return await server.run()
+        finally:
+            beside.cancel()
 
     return asyncio.run(main())

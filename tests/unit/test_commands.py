@@ -21,8 +21,8 @@ from usbremote.codec import Attach, Bye, Detach
 from usbremote.loader import DeviceFile, shipped
 
 ECHO = '''"""An echo."""
-from usbremote.descriptors import Configuration, Endpoint, Interface
-from usbremote.device import Device, TransferType
+from usbremote import (Configuration, Device, Endpoint, Interface,
+                       TransferType)
 
 
 class Echo(Device):
@@ -158,7 +158,7 @@ class Describe(Commands):
 
 
 class WrongFiles(Commands):
-    START = ("from usbremote.device import Device\n\n\n"
+    START = ("from usbremote import Device\n\n\n"
              "class Thing(Device):\n")
 
     def test_what_its_code_raises_at_the_start_is_one_line(self):
@@ -167,7 +167,7 @@ class WrongFiles(Commands):
                  r"thing\.py:6: KeyError: 1"),
                 ("@classmethod\n    def add_options(cls, parser):\n"
                  "        raise ValueError(1)", r"thing\.py:7: ValueError: 1"),
-                ("product = 5", r"thing\.py: AttributeError"),
+                ("product = 5", r"thing\.py: TypeError"),
                 ("speeds = ()", r"thing\.py: ValueError"),
                 ("def configurations(self, speed):\n"
                  "        raise ValueError('two\\nlines')",

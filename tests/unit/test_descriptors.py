@@ -7,12 +7,14 @@ import unittest
 import support  # noqa: F401
 
 from usbremote import descriptors as desc
+from usbremote import strings
 from usbremote._proto import Speed, TransferType
-from usbremote.classes.hid import BOOT, BOOT_MOUSE, MOUSE, HidInterface
 from usbremote.descriptors import (Association, Configuration, Endpoint,
                                    Interface)
 from usbremote.device import Device
+from usbremote.engine import engine_of
 from usbremote.errors import LocalError
+from usbremote.functions import hid
 from usbremote.microsoft import Microsoft
 from usbremote.setup import Setup
 from usbremote.testing import Bench
@@ -88,9 +90,8 @@ class Encoding(unittest.TestCase):
         self.same(desc.bos((Speed.FULL,)), "05 0f 0c00 01 07 10 02 02000000")
 
     def test_hid(self):
-        made = HidInterface(BOOT_MOUSE, [Endpoint(
-            0x81, TransferType.INTERRUPT, 8, 10)], BOOT, MOUSE)
-        self.same(made.encode(Speed.LOW, no_strings),
+        made = Configuration([hid.Mouse()])
+        self.same(made.encode(Speed.LOW, no_strings)[9:],
                   "09 04 00 00 01 03 01 02 00"
                   "09 21 1101 00 01 22 3200"
                   "07 05 81 03 0800 0a")
@@ -98,15 +99,15 @@ class Encoding(unittest.TestCase):
 
 class Strings(unittest.TestCase):
     def test_indices_are_stable(self):
-        strings = desc.Strings()
-        self.assertEqual([strings.index(t) for t in ("b", None, "a", "b")],
+        made = strings.Strings()
+        self.assertEqual([made.index(t) for t in ("b", None, "a", "b")],
                          [1, 0, 2, 1])
 
     def test_index_0_is_the_languages(self):
-        self.assertEqual(desc.Strings().encode(0), b"\x04\x03\x09\x04")
+        self.assertEqual(strings.Strings().encode(0), b"\x04\x03\x09\x04")
 
     def test_an_index_that_is_not_there(self):
-        self.assertIsNone(desc.Strings().encode(1))
+        self.assertIsNone(strings.Strings().encode(1))
 
 
 class Parsing(unittest.TestCase):
@@ -197,10 +198,10 @@ class Associated(unittest.TestCase):
         class Combined(Device):
             def configurations(self, speed):
                 return [Configuration([Association([Interface()])])]
-        self.assertEqual(Combined().descriptor(desc.DEVICE, 0)[4:7],
+        self.assertEqual(engine_of(Combined()).descriptor(desc.DEVICE, 0)[4:7],
                          b"\xef\2\1")
         Combined.device_class = (1, 2, 3)
-        self.assertEqual(Combined().descriptor(desc.DEVICE, 0)[4:7],
+        self.assertEqual(engine_of(Combined()).descriptor(desc.DEVICE, 0)[4:7],
                          b"\1\2\3")
 
 
@@ -330,12 +331,13 @@ class Checking(unittest.TestCase):
                 number = 300 if speed == Speed.SUPER else 0
                 return [Configuration([Interface(number=number)])]
         with self.assertRaisesRegex(LocalError, "at super speed.*256"):
-            Wrong().check()
+            engine_of(Wrong()).check()
 
     def test_a_string_index_for_class_descriptors(self):
         class Named(Device):
             product = "p"
         device = Named()
+        engine_of(device)
         index = device.string("020000000001")
         self.assertEqual(device.descriptor(desc.STRING, index)[2:],
                          "020000000001".encode("utf-16-le"))

@@ -9,7 +9,7 @@ import support  # noqa: F401
 from usbremote import descriptors as desc
 from usbremote._proto import (AddressPolicy, AttachedResult, ErrorCode, Speed,
                               Status, TransferType)
-from usbremote.classes.hid import BOOT, BOOT_MOUSE, MOUSE, HidInterface
+from usbremote.functions import hid
 from usbremote.codec import (Attach, Complete, Detach, EndpointEntry, Error,
                              Ready, Wakeup)
 from usbremote.descriptors import Configuration, Endpoint, Interface
@@ -305,7 +305,7 @@ class StatusAndFeatures(OnBench):
                          STALL)
 
     def test_super_speed_features(self):
-        self.device.speed = Speed.SUPER
+        self.bench.engine.speed = Speed.SUPER
         self.assertEqual(self.ask(SET, Standard.SET_FEATURE, 48)[0], OK)
         self.assertEqual(self.ask(SET, Standard.SET_SEL, data=bytes(6))[0],
                          OK)
@@ -388,7 +388,7 @@ class FailedDevice(OnBench):
 
     def test_a_bug_in_configured_halts_the_endpoints(self):
         logging.disable(logging.NOTSET)
-        with self.assertLogs("usbremote.device", "ERROR") as logs:
+        with self.assertLogs("usbremote", "ERROR") as logs:
             self.bench.configure()
         self.assertIn("ValueError: a bug", logs.output[0])
         id = self.bench.read(0x81, 64)
@@ -413,7 +413,7 @@ class Handlers(OnBench):
 
     def test_an_exception_is_a_stall_and_a_traceback(self):
         logging.disable(logging.NOTSET)
-        with self.assertLogs("usbremote.device", "ERROR") as logs:
+        with self.assertLogs("usbremote", "ERROR") as logs:
             self.assertEqual(self.ask(0xc0, 5)[0], STALL)
         self.assertIn("ZeroDivisionError", logs.output[0])
         self.assertIn("0xc0", logs.output[0])
@@ -430,7 +430,7 @@ class Handlers(OnBench):
 
     def refused_with_traceback(self, text):
         logging.disable(logging.NOTSET)
-        with self.assertLogs("usbremote.device", "ERROR") as logs:
+        with self.assertLogs("usbremote", "ERROR") as logs:
             self.assertEqual(self.ask(0xc0, 1, length=4)[0], STALL)
         self.assertIn(f"bytes or None, not with {text}", logs.output[0])
 
@@ -511,7 +511,7 @@ class Plugging(OnBench):
             await port.unplug()
             log.append("out")
             log.append(await port.plug(self.device))
-        self.bench.runtime.spawn(flap())
+        self.bench.spawn(flap())
         self.bench.exchange()
         self.assertIsInstance(self.bench.heard[-1], Detach)
         self.assertEqual(log, [])
@@ -538,7 +538,7 @@ class Plugging(OnBench):
                 await self.bench.port.plug(self.device)
             except Refused as err:
                 log.append(err.text)
-        self.bench.runtime.spawn(plug())
+        self.bench.spawn(plug())
         self.bench.exchange()
         self.bench.qemu.attached(result=AttachedResult.REFUSED, text="why")
         self.bench.exchange()
@@ -552,7 +552,7 @@ class Plugging(OnBench):
                 await self.bench.port.unplug()
             except Exception as err:
                 log.append(type(err).__name__)
-        self.bench.runtime.spawn(unplug())
+        self.bench.spawn(unplug())
         self.bench.exchange()
         self.bench.port.eof()
         self.bench.exchange()
@@ -617,7 +617,7 @@ class Plugging(OnBench):
         bench = Bench(Buggy)
         bench.plug_in()
         logging.disable(logging.NOTSET)
-        with self.assertLogs("usbremote.device", "ERROR") as logs:
+        with self.assertLogs("usbremote", "ERROR") as logs:
             bench.configure()
         self.assertIn("ZeroDivisionError", logs.output[0])
         self.assertIsInstance(bench.control(Setup(GET, 8, 0, 0, 1)),
@@ -626,17 +626,15 @@ class Plugging(OnBench):
 
 class Hid(OnBench):
     class make(Device):
-        def configurations(self, speed):
-            return [Configuration([HidInterface(
-                BOOT_MOUSE, [Endpoint(0x81, TransferType.INTERRUPT, 8)],
-                BOOT, MOUSE, size=3)])]
+        def __init__(self):
+            self.functions = [hid.Mouse()]
 
     def setUp(self):
         super().setUp()
         self.bench.configure()
 
     def test_descriptors(self):
-        self.assertEqual(self.ask(0x81, 6, 0x2200, 0, 255), (OK, BOOT_MOUSE))
+        self.assertEqual(self.ask(0x81, 6, 0x2200, 0, 255), (OK, hid.BOOT_MOUSE))
         self.assertEqual(self.ask(0x81, 6, 0x2100, 0, 9)[1].hex(),
                          "092111010001223200")
         self.assertEqual(self.ask(0x81, 6, 0x2300, 0, 9)[0], STALL)

@@ -45,7 +45,7 @@ class OnBench(unittest.TestCase):
                 self.log.append((name, await coroutine))
             except (TransferAborted, TransferEnded, LocalError) as err:
                 self.log.append((name, type(err)))
-        self.bench.runtime.spawn(main())
+        self.bench.spawn(main())
         self.bench.exchange()
 
     def send(self, data, zlp=False):
@@ -247,7 +247,7 @@ class Sending(OnBench):
         self.assertEqual(self.read(64), b"new")
 
     def test_a_send_that_is_cancelled_takes_its_bytes_along(self):
-        task = self.bench.runtime.spawn(self.device.ep_in(1).send(b"no"))
+        task = self.bench.spawn(self.device.ep_in(1).send(b"no"))
         self.bench.exchange()
         task.cancel()
         self.bench.exchange()

@@ -28,10 +28,10 @@ def bench(kind, *arguments):
 
 def reports(bench, seconds):
     """What it sends to a guest that asks whenever it can, and for how long."""
-    sent, end = [], bench.runtime.now() + seconds
-    while bench.runtime.now() < end:
+    sent, end = [], bench.now() + seconds
+    while bench.now() < end:
         id = bench.read(0x81, 8, INTERRUPT)
-        while not bench.answer_to(id) and bench.runtime.now() < end:
+        while not bench.answer_to(id) and bench.now() < end:
             bench.exchange(0.05)
         if bench.answer_to(id):
             sent.append(bench.answer_to(id).data)
@@ -114,7 +114,7 @@ class Gamepad(Printed):
         felt = bench(gamepad.Gamepad, "--idle")
         report = bytes((0, 2, 127, 5))
         text = "rumble: strong 127, weak 5\n"
-        self.assertEqual(self.printed(felt.write, 0x02, report, INTERRUPT),
+        self.assertEqual(self.printed(felt.write, 0x01, report, INTERRUPT),
                          text)
         self.assertEqual(self.printed(felt.control, Setup(
             0x21, SET_REPORT, OUTPUT << 8, 0, 4, report)), text)
@@ -123,7 +123,7 @@ class Gamepad(Printed):
         felt = bench(gamepad.Gamepad, "--idle")
         for report in (b"\1\2\3\4", b"\0\2\3"):
             self.assertEqual(
-                self.printed(felt.write, 0x02, report, INTERRUPT),
+                self.printed(felt.write, 0x01, report, INTERRUPT),
                 f"unknown output report: {report.hex(' ')}\n")
 
 

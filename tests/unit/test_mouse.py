@@ -11,7 +11,7 @@ from usbremote import descriptors as desc
 from usbremote._proto import Speed, Status, TransferType
 from usbremote.port import Port
 from usbremote.setup import Setup
-from usbremote.testing import Bench, VirtualRuntime
+from usbremote.testing import Bench, VirtualLoop
 
 INTERRUPT = TransferType.INTERRUPT
 mouse = load_example("mouse")
@@ -31,18 +31,19 @@ def transcript():
 class Transcript(unittest.TestCase):
     def play(self, step):
         """Play it, QEMU's messages cut into pieces of this many bytes."""
-        runtime = VirtualRuntime()
+        loop = VirtualLoop()
+        self.addCleanup(loop.dispose)
         said = bytearray()
-        port = Port(runtime, lambda hello: mouse.Mouse(mouse_options()))
+        port = Port(loop, lambda hello: mouse.Mouse(mouse_options()))
         port.start(said.extend)
         for number, (who, data) in enumerate(transcript(), 1):
             if who == "Q":
                 for at in range(0, len(data), step):
-                    port.receive(data[at:at + step])
-                runtime.run()
+                    loop.call_soon(port.receive, data[at:at + step])
+                loop.run_for()
                 continue
             if len(said) < len(data):
-                runtime.run(1 / 100)    # the pause between two reports
+                loop.run_for(1 / 100)    # the pause between two reports
             self.assertEqual(said[:len(data)].hex(" "), data.hex(" "),
                              f"message {number}")
             del said[:len(data)]

@@ -76,7 +76,7 @@ class Captured(unittest.TestCase):
         self.assertEqual((done.no_setup, done.no_data), (b"-", b"\0"))
 
     def test_a_write(self):
-        self.bench.runtime.spawn(self.bench.device.ep_out(2).read_transfer())
+        self.bench.spawn(self.bench.device.ep_out(2).read_transfer())
         self.bench.write(2, b"hello")
         asked, done = self.records()
         self.assertEqual((asked.endpoint, asked.type, asked.data,

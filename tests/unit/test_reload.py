@@ -22,7 +22,7 @@ from usbremote.setup import Setup
 from usbremote.testing import Bench
 
 DEVICE = '''
-from usbremote.device import Device
+from usbremote import Device
 
 
 class Thing(Device):
@@ -63,8 +63,7 @@ class Watched(unittest.TestCase):
             links=[SimpleNamespace(port=self.bench.port)])
         reloader = Reloader(file, lambda kind: run_parser(
             "thing.py", kind).parse_args(arguments))
-        self.bench.runtime.spawn(reloader.watch(
-            self.program, self.server, self.bench.runtime))
+        self.bench.spawn(reloader.watch(self.program, self.server))
 
     def write(self, text):
         """A time of its own for each, as clocks of file systems are slow."""

@@ -5,7 +5,7 @@ import unittest
 
 import support      # noqa: F401  (it has the path)
 
-from usbremote.classes import report
+from usbremote.functions import report
 
 
 class Items(unittest.TestCase):

@@ -16,7 +16,7 @@ from usbremote.errors import (ConnectionLost, LocalError, NotUsbRemote,
                               RemoteError, Refused)
 from usbremote.setup import Setup
 from usbremote.port import Port
-from usbremote.transport import Address, AsyncioRuntime, Link, Server
+from usbremote.transport import Address, Link, Server
 from usbremote._proto import ByeReason, ErrorCode
 
 
@@ -166,7 +166,8 @@ class Connecting(Sockets):
             ours, theirs = socket.socketpair()
             theirs.sendall(b"RFB 003.008\n")
             theirs.close()
-            link = Link(Port(AsyncioRuntime(), lambda hello: Device()), None)
+            link = Link(Port(asyncio.get_running_loop(),
+                             lambda hello: Device()), None)
             await asyncio.get_running_loop().create_connection(
                 lambda: link, sock=ours)
             await link.ended

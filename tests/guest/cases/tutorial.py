@@ -87,7 +87,7 @@ def wait_key(vm, key, log):
 def break_file(lab, log):
     """A bracket less: one line says so, and nothing is unplugged."""
     path = lab.folder / "pedal.py"
-    path.write_text(path.read_text().replace("cli.main(Pedal)", "cli.main("))
+    path.write_text(path.read_text().replace("main(Pedal)", "main("))
     wait_until(lambda: "; the old device stays" in log.read_text(), 30,
                "no word of the broken file")
     if "Traceback" in log.read_text():

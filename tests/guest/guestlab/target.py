@@ -6,13 +6,13 @@ both ends act in one order.  Answers can be held back: for the peer they are
 sent, for QEMU they have not come yet, as if they were on the wire.
 """
 
+import asyncio
 import math
 
 from guestlab import numbers, peer      # noqa: F401  (peer has the path)
 
-from usbremote.descriptors import Configuration, Endpoint, Interface
-from usbremote.device import Device, Speed, TransferType
-from usbremote.session import Status
+from usbremote import (Configuration, Device, Endpoint, Interface, Speed,
+                       Status, TransferType)
 
 PRODUCT = "URB target"
 IN, OUT = 0x81, 0x01
@@ -57,7 +57,7 @@ class Flow:
         cancel one that is left over, and sends no other until it has the
         answer.
         """
-        waiter = self._device.port.runtime.waiter()
+        waiter = asyncio.get_running_loop().create_future()
         self._awaited = value >> 8, waiter
         self.advance()
         await waiter
@@ -131,7 +131,6 @@ class Target(Device):
         return {PARK: flow.park, ANSWER: flow.answer,
                 LET_GO: flow.let_go}[setup.request](setup.value)
 
-    def submitted(self, request):
-        super().submitted(request)
+    def on_request(self, request):
         if request.submit.endpoint in self.flows:
             self.flows[request.submit.endpoint].advance()

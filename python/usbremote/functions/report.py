@@ -10,7 +10,7 @@ lowest bit on.
 
 from __future__ import annotations
 
-from typing import Optional, Sequence
+from typing import Iterator, Optional, Sequence, Tuple
 
 # usage pages
 DESKTOP, KEYS, LEDS, BUTTONS = 0x01, 0x07, 0x08, 0x09
@@ -28,7 +28,8 @@ CONSTANT, VARIABLE, RELATIVE = 1, 2, 4
 
 # global and local items, sections 6.2.2.7 and 6.2.2.8
 USAGE_PAGE, LOGICAL_MINIMUM, LOGICAL_MAXIMUM = 0x04, 0x14, 0x24
-REPORT_SIZE, REPORT_COUNT = 0x74, 0x94
+REPORT_SIZE, REPORT_COUNT, REPORT_ID = 0x74, 0x94, 0x84
+LONG_ITEM = 0xfe
 USAGE, USAGE_MINIMUM, USAGE_MAXIMUM = 0x08, 0x18, 0x28
 
 
@@ -42,6 +43,24 @@ def item(tag: int, value: int) -> bytes:
         except OverflowError:
             continue
     raise ValueError(f"{value} is not a number of 32 bits")
+
+
+def items(report: bytes) -> Iterator[Tuple[int, bytes]]:
+    """The items of a report descriptor, as (tag and type, data)."""
+    at = 0
+    while at < len(report):
+        head = report[at]
+        size = (0, 1, 2, 4)[head & 3]
+        yield head & 0xfc, report[at + 1:at + 1 + size]
+        # a long item (section 6.2.2.3) tells its own size
+        long = report[at + 1] if head == LONG_ITEM and at + 1 < len(
+            report) else 0
+        at += 1 + size + long
+
+
+def has_ids(report: bytes) -> bool:
+    """Whether its reports begin with a report id."""
+    return any(tag == REPORT_ID for tag, _ in items(report))
 
 
 def collection(page: int, usage: int, *parts: bytes,

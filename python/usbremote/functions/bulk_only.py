@@ -6,15 +6,15 @@ from __future__ import annotations
 import io
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Callable, List, Optional, Tuple, Union
+from typing import Callable, Optional, Sequence, Tuple, Union
 
-from .._proto import TransferType
 from ..descriptors import Endpoint, Interface
 from ..errors import Stall, TransferAborted, TransferEnded
-from ..setup import Kind, Setup
-
-if TYPE_CHECKING:
-    from ..device import Answer, Device, Job
+from ..function import Function
+from ..jobs import Job
+from ..place import Place
+from ..requests import control
+from ..types import Direction, Kind, Recipient, TransferType
 
 MASS_STORAGE, SCSI, BULK_ONLY = 0x08, 0x06, 0x50    # section 4.3
 RESET, GET_MAX_LUN = 0xff, 0xfe                     # sections 3.1 and 3.2
@@ -61,45 +61,52 @@ Outcome = Union[bytes, Outgoing, Incoming]
 Execute = Callable[[int, bytes], Outcome]
 
 
-class BulkOnlyInterface(Interface):
+class BulkOnly(Function):
     """
     SCSI commands over a bulk endpoint in each direction.
 
     execute: called with the LUN (0-15) and the command block (16 bytes,
-    zeros after its end); see Outcome.  The device calls begin() in its
-    configured() and interface_set().
+    zeros after its end); see Outcome.
     """
 
-    def __init__(self, execute: Execute, in_number: int = 1,
-                 out_number: int = 1, number: int = 0) -> None:
-        super().__init__(MASS_STORAGE, SCSI, BULK_ONLY, [
-            Endpoint(0x80 | in_number, TransferType.BULK),
-            Endpoint(out_number, TransferType.BULK)], number)
+    def __init__(self, execute: Execute) -> None:
         self.execute = execute
-        self._numbers = in_number, out_number
-        self._jobs: List["Job"] = []
+        self.reset()
 
-    def begin(self, device: "Device") -> None:
-        """Serve commands; after a Bulk-Only Reset from the start."""
-        for job in self._jobs:
-            job.cancel()
-        self._in = device.ep_in(self._numbers[0])
-        self._out = device.ep_out(self._numbers[1])
+    def reset(self) -> None:
+        self._serving: Optional[Job] = None
+
+    def interfaces(self, place: Place) -> Sequence[Interface]:
+        return [Interface(MASS_STORAGE, SCSI, BULK_ONLY, [
+            Endpoint(Direction.IN | 1, TransferType.BULK),
+            Endpoint(Direction.OUT | 1, TransferType.BULK)])]
+
+    @control(Kind.CLASS, Recipient.INTERFACE, GET_MAX_LUN, Direction.IN)
+    def get_max_lun(self) -> bytes:
+        self._check_configured()
+        return b"\0"
+
+    @control(Kind.CLASS, Recipient.INTERFACE, RESET, Direction.OUT)
+    def bulk_only_reset(self) -> None:
+        """Section 3.1: from the start; what is halted stays so."""
+        self._check_configured()
+        if self._serving is not None:
+            self._serving.cancel()
+            self._begin()
+
+    def _check_configured(self) -> None:
+        if not self.is_configured:
+            raise Stall()
+
+    async def run(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self._in, self._out = self.ep_in(1), self.ep_out(1)
         self._in.flush()
         for pipe in (self._in, self._out):
-            pipe.unwedge()      # section 3.1: what is halted stays so
-        self._jobs = [device.start(self._serve())]
-
-    def control(self, device: "Device", setup: Setup) -> "Answer":
-        request = (setup.kind, setup.is_in, setup.request)
-        if not device.configuration:
-            raise Stall()
-        if request == (Kind.CLASS, True, GET_MAX_LUN):
-            return b"\0"
-        if request != (Kind.CLASS, False, RESET):
-            return device.unhandled(setup)
-        self.begin(device)
-        return None
+            pipe.unwedge()
+        self._serving = self.start(self._serve())
 
     async def _serve(self) -> None:
         """
