@@ -46,11 +46,15 @@ static RemotePollState remote_asked(USBRemoteState *s, RemoteEndpoint *ep,
     return REMOTE_POLL_ASKED;
 }
 
-/* Make a request of @p; returns why @p is told NAK. */
+/*
+ * Make a request of @p, of what is left of it if @rest stands for its beginning;
+ * returns why @p is told NAK.
+ */
 static RemotePollState remote_ask(USBRemoteState *s, RemoteEndpoint *ep,
-                                  USBPacket *p)
+                                  USBPacket *p, RemoteRequest *rest)
 {
-    uint32_t size = usb_packet_size(p);
+    size_t done = rest ? rest->done : 0;
+    uint32_t size = usb_packet_size(p) - done;
     bool out = !remote_ep_is_in(ep);
     RemotePollState why = remote_obstacle(s, ep, size);
     RemoteRequest *r;
@@ -58,12 +62,15 @@ static RemotePollState remote_ask(USBRemoteState *s, RemoteEndpoint *ep,
     if (why != REMOTE_POLL_NONE) {
         return why;
     }
-    r = remote_request_new(s, ep, p, 0, size, out);
+    r = remote_request_new(s, ep, p, done, size, out);
     if (r) {
         r->short_not_ok = p->short_not_ok;
     }
     if (r && out) {
-        iov_to_buf(p->iov.iov, p->iov.niov, 0, r->data, size);
+        iov_to_buf(p->iov.iov, p->iov.niov, done, r->data, size);
+    }
+    if (r && rest) {
+        remote_request_free(s, rest);
     }
     return remote_asked(s, ep, r);
 }
@@ -113,23 +120,30 @@ void remote_poll_in(USBRemoteState *s, RemoteEndpoint *ep, USBPacket *p)
         remote_match_in(s, ep, 0, usb_packet_size(p));
         remote_nak(s, ep, p, REMOTE_POLL_ASKED);
     } else {
-        remote_nak(s, ep, p, remote_ask(s, ep, p));
+        remote_nak(s, ep, p, remote_ask(s, ep, p, NULL));
     }
 }
 
 /*
- * Has the guest stopped polling since the last time?  The core does not say
- * so, but then an answer is of no use to a transfer that looks the same.
- * xHCI polls when woken only, so there nothing can be told from the time.
+ * A packet like that of @r is polled for, which the guest had given up: is it
+ * that one, or a new one?  It cannot be known.  Control is a new one.  OUT is
+ * asked for again and said to be so (RETRY), but for what the peer says that
+ * it has consumed when it takes @r back.  Returns whether @r is waited for.
  */
-static bool remote_poll_lost(USBRemoteState *s, RemoteEndpoint *ep)
+static bool remote_resume_poll(USBRemoteState *s, RemoteEndpoint *ep,
+                               RemoteRequest *r)
 {
-    int64_t now = remote_now(s);
-    int64_t gap = now - ep->polled_at;
-
-    ep->polled_at = now;
-    return remote_bus_has(s, USB_BUS_POLLS) &&
-           gap > REMOTE_POLL_LOST_NS + 2 * remote_interval_ns(s, ep);
+    if (remote_is_control(ep)) {
+        return false;
+    }
+    if (r->state == REMOTE_DONE && !r->stands_in) {
+        ep->retry = true;
+        ep->retry_id = r->hcd_id;
+        return false;
+    }
+    remote_request_cancel(r);
+    remote_schedule(s);
+    return true;
 }
 
 /* The request that @p made when it was polled before, abandoning others. */
@@ -138,9 +152,10 @@ static RemoteRequest *remote_find_poll(USBRemoteState *s, RemoteEndpoint *ep,
 {
     USBDevice *udev = USB_DEVICE(s);
     RemoteRequest *r, *next, *found = NULL;
-    bool lost = remote_poll_lost(s, ep);
+    bool given_up = ep->n_live && !ep->polled_at;
     bool same;
 
+    ep->polled_at = remote_now(s);
     QTAILQ_FOREACH_SAFE(r, &ep->requests, next, next) {
         if (r->discard) {
             continue;
@@ -153,7 +168,7 @@ static RemoteRequest *remote_find_poll(USBRemoteState *s, RemoteEndpoint *ep,
                    (!r->data || (r->setup[0] & USB_DIR_IN) ||
                     !memcmp(r->data, udev->data_buf, r->length));
         }
-        if (same && !found && !lost) {
+        if (same && !found && (!given_up || remote_resume_poll(s, ep, r))) {
             found = r;
         } else {
             remote_abandon(s, r);
@@ -169,13 +184,15 @@ void remote_poll_out(USBRemoteState *s, RemoteEndpoint *ep,
     int status;
     size_t actual;
 
-    if (r && r->state == REMOTE_DONE) {
+    if (r && r->state == REMOTE_DONE && !r->stands_in) {
         status = r->status;
-        actual = r->actual;
+        actual = r->done + r->actual;
         remote_request_free(s, r);
         remote_polled(s, ep, p, status, actual);
+    } else if (r && !r->stands_in) {
+        remote_nak(s, ep, p, REMOTE_POLL_ASKED);
     } else {
-        remote_nak(s, ep, p, r ? REMOTE_POLL_ASKED : remote_ask(s, ep, p));
+        remote_nak(s, ep, p, remote_ask(s, ep, p, r));
     }
 }
 

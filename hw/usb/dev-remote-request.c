@@ -217,7 +217,7 @@ RemoteRequest *remote_request_new(USBRemoteState *s, RemoteEndpoint *ep,
     r->size = usb_packet_size(p);
     r->done = done;
     r->length = length;
-    r->retry = ep->retry && ep->retry_id == p->id;
+    r->retry = ep->retry && remote_same_id(ep->retry_id, p->id);
     ep->retry = false;
     ep->n_sent++;
     if (!remote_is_control(ep)) {
@@ -368,6 +368,7 @@ static void remote_start_afresh(RemoteEndpoint *ep)
 {
     ep->retry_at = 0;
     ep->orphan_at = 0;
+    ep->polled_at = 0;
     ep->retry = false;
     ep->partial_size = 0;
 }
@@ -470,16 +471,38 @@ bool remote_request_matches(RemoteRequest *r, USBPacket *p)
     return remote_same_bytes(p, r->done, r->data, r->length);
 }
 
-/* @bytes more of the packet @rp, those of @r, are with the peer. */
-void remote_add_progress(RemotePacket *rp, RemoteRequest *r, uint32_t bytes)
+/* By what the first @bytes of @r are known again: the last of them. */
+static uint32_t remote_tail_crc(RemoteRequest *r, uint32_t bytes)
 {
     uint32_t tail = MIN(bytes, REMOTE_TAIL_MAX);
 
+    return crc32c(0xffffffff, r->data + bytes - tail, tail);
+}
+
+/* @bytes more of the packet @rp, those of @r, are with the peer. */
+void remote_add_progress(RemotePacket *rp, RemoteRequest *r, uint32_t bytes)
+{
     if (bytes && r->data) {
-        rp->tail_length = tail;
-        rp->tail_crc = crc32c(0xffffffff, r->data + bytes - tail, tail);
+        rp->tail_length = MIN(bytes, REMOTE_TAIL_MAX);
+        rp->tail_crc = remote_tail_crc(r, bytes);
     }
     rp->progress += bytes;
+}
+
+/* What stands for the first @done bytes of a packet until it comes back */
+static RemoteRequest *remote_stand_in(USBRemoteState *s, RemoteEndpoint *ep,
+                                      uint64_t hcd_id, size_t size,
+                                      size_t done)
+{
+    RemoteRequest *r = remote_spare_request(s);
+
+    r->state = REMOTE_DONE;
+    r->stands_in = true;
+    r->hcd_id = hcd_id;
+    r->size = size;
+    r->done = done;
+    remote_request_add(s, ep, r);
+    return r;
 }
 
 /*
@@ -489,17 +512,30 @@ void remote_add_progress(RemotePacket *rp, RemoteRequest *r, uint32_t bytes)
 void remote_leave_progress(USBRemoteState *s, RemoteEndpoint *ep,
                            RemotePacket *rp)
 {
-    RemoteRequest *r = remote_spare_request(s);
+    RemoteRequest *r = remote_stand_in(s, ep, rp->packet->id,
+                                       usb_packet_size(rp->packet),
+                                       rp->progress);
 
-    r->state = REMOTE_DONE;
-    r->stands_in = true;
-    r->hcd_id = rp->packet->id;
-    r->size = usb_packet_size(rp->packet);
-    r->done = rp->progress;
     r->tail_length = rp->tail_length;
     r->tail_crc = rp->tail_crc;
-    remote_request_add(s, ep, r);
     remote_set_orphan(r, true);
+}
+
+/* NAK mode: the peer has the first @bytes of @r; its next poll goes on there. */
+static void remote_leave_rest(USBRemoteState *s, RemoteRequest *r,
+                              uint32_t bytes)
+{
+    RemoteEndpoint *ep = r->ep;
+
+    ep->retry = true;
+    ep->retry_id = r->hcd_id;
+    if (bytes) {
+        RemoteRequest *rest = remote_stand_in(s, ep, r->hcd_id, r->size,
+                                              r->done + bytes);
+
+        rest->tail_length = MIN(bytes, REMOTE_TAIL_MAX);
+        rest->tail_crc = remote_tail_crc(r, bytes);
+    }
 }
 
 /*
@@ -564,6 +600,8 @@ static void remote_answered_cancelled(USBRemoteState *s, RemoteRequest *r,
         remote_add_progress(rp, r, consumed);
         remote_unask(r->ep, rp);
         rp->retry = true;
+    } else if (r->ep->nak_mode && !remote_ep_is_in(r->ep)) {
+        remote_leave_rest(s, r, consumed);
     }
     remote_request_free(s, r);
 }
@@ -758,6 +796,19 @@ static int64_t remote_cancel_time(RemoteEndpoint *ep)
     return first;
 }
 
+/*
+ * When the guest counts as having given up what it polled @ep for, or
+ * INT64_MAX.  The core does not say that it has.  xHCI polls when woken only, so
+ * there nothing can be told from the time.
+ */
+static int64_t remote_poll_time(USBRemoteState *s, RemoteEndpoint *ep)
+{
+    if (!ep->polled_at || !ep->n_live || !remote_bus_has(s, USB_BUS_POLLS)) {
+        return INT64_MAX;
+    }
+    return ep->polled_at + REMOTE_POLL_LOST_NS + 2 * remote_interval_ns(s, ep);
+}
+
 static int64_t remote_endpoint_tick(USBRemoteState *s, RemoteEndpoint *ep,
                                     int64_t now)
 {
@@ -776,8 +827,11 @@ static int64_t remote_endpoint_tick(USBRemoteState *s, RemoteEndpoint *ep,
     if (ep->orphan_at && now >= ep->orphan_at) {
         remote_expire_orphans(s, ep);
     }
-    return MIN(cancel_at, MIN(ep->retry_at ?: INT64_MAX,
-                              ep->orphan_at ?: INT64_MAX));
+    if (now >= remote_poll_time(s, ep)) {
+        ep->polled_at = 0;
+    }
+    return MIN(MIN(cancel_at, remote_poll_time(s, ep)),
+               MIN(ep->retry_at ?: INT64_MAX, ep->orphan_at ?: INT64_MAX));
 }
 
 static bool remote_ep_is_idle(const RemoteEndpoint *ep)

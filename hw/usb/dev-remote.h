@@ -57,6 +57,11 @@ OBJECT_DECLARE_SIMPLE_TYPE(USBRemoteState, USB_REMOTE)
 
 /* Where our clocks start: after any moment that they are asked about. */
 #define REMOTE_CLOCK_START          (USB_REMOTE_MAX_GAP_MS * (int64_t)SCALE_MS)
+/* A timer that is late by more says that QEMU was not running. */
+#define REMOTE_LATE_NS              (50 * SCALE_MS)
+/* For so long after that, our clocks stand still. */
+#define REMOTE_CATCH_UP_NS          (50 * SCALE_MS)
+
 /* How long an orphan waits for its transfer to come back (virtual time). */
 #define REMOTE_ORPHAN_NS            (100 * SCALE_MS)
 /* How long a CANCEL may stay unanswered (virtual time). */
@@ -188,7 +193,8 @@ struct RemoteEndpoint {
     bool cancel_due;            /* a CANCEL may have to be sent */
     unsigned n_sent;            /* requests not answered yet */
     unsigned n_cancelled;       /* of these, those with CANCEL sent */
-    int64_t polled_at;          /* virtual ns; NAK mode, OUT and control */
+    int64_t polled_at;          /* virtual ns, of the last poll for OUT or */
+                                /* control; 0: there are no more of them */
     int64_t retry_at;           /* virtual ns; 0: no nak to repeat */
     int64_t orphan_at;          /* virtual ns; 0: no orphan */
 };
@@ -256,12 +262,16 @@ typedef struct RemoteStats {
     uint64_t violations;
 } RemoteStats;
 
-/* A clock of QEMU's that never goes back, and a timer of it */
+/* A clock of QEMU's without its jumps, and a timer of it */
 typedef struct RemoteClock {
     QEMUClockType type;
     QEMUTimer *timer;
+    QEMUTimerCB *fired;
+    void *opaque;
     int64_t now;                /* ns, when QEMU's clock showed `seen` */
-    int64_t seen;               /* ns, of QEMU's clock */
+    int64_t seen;               /* ns, of QEMU's clock; ahead: catching up */
+    int64_t due;                /* when the timer has to fire, or INT64_MAX */
+    bool away;                  /* the timer was late the last time */
 } RemoteClock;
 
 /* What the last ATTACH said. */
