@@ -7,6 +7,8 @@
 #include "qemu/osdep.h"
 #include "usb-remote-rig.h"
 
+#define POLL_LOST_MS    1200    /* a second and two intervals */
+
 #define DEPTH   8
 
 /* A guest that lets UHCI notice what it has taken out */
@@ -406,6 +408,77 @@ static void cancel_is_told_before_later_requests(const void *opaque)
     rig_free(rig);
 }
 
+/*
+ * The guest stops polling for an interrupt OUT, for longer than it could leave
+ * out polls by chance, because it takes the one behind it back.
+ */
+static void leave_polls_out(Rig *rig)
+{
+    UsbHcTransfer *behind = usbhc_submit(rig->int_out, "not", 3);
+
+    rig->hc->absence = POLL_LOST_MS;
+    usbhc_cancel(behind);
+    usbhc_transfer_free(behind);
+}
+
+static void expect_retry(Rig *rig, const char *data)
+{
+    PeerMessage *m = rig_submit(rig, PEER_INT_OUT);
+    unsigned flags = usb_remote_get16(peer_submit(m)->flags);
+
+    g_assert_cmpint(flags & USB_REMOTE_SUBMIT_RETRY, !=, 0);
+    g_assert_cmpmem(peer_submit_data(m), peer_submit_length(m), data,
+                    strlen(data));
+    peer_answer_ok(rig->peer, m, NULL, strlen(data));
+}
+
+/* The rest of a transfer that the peer took back when so much was consumed */
+static void consumed_of_a_poll(Rig *rig, uint32_t consumed, const char *rest)
+{
+    UsbHcTransfer *xfer = usbhc_submit(rig->int_out, "once", 4);
+    PeerMessage *m = rig_submit(rig, PEER_INT_OUT), *cancel;
+
+    rig->peer->auto_cancel = false;
+    leave_polls_out(rig);
+    cancel = peer_expect(rig->peer, USB_REMOTE_MSG_CANCEL);
+    g_assert_cmpint(cancel->head.id, ==, m->head.id);
+    peer_message_free(cancel);
+    peer_send_complete(rig->peer, &m->head, USB_REMOTE_STATUS_CANCELLED, NULL,
+                       consumed, NULL, -1);
+    peer_message_free(m);
+    if (*rest) {
+        expect_retry(rig, rest);
+    }
+    g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_OK);
+    g_assert_false(peer_has(rig->peer, USB_REMOTE_MSG_SUBMIT));
+    usbhc_transfer_free(xfer);
+}
+
+static void out_polled_for_again_is_consumed_once(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+
+    consumed_of_a_poll(rig, 4, "");
+    consumed_of_a_poll(rig, 3, "e");
+    consumed_of_a_poll(rig, 0, "once");
+    rig_free(rig);
+}
+
+/* Carried out, and nobody fetched the answer: the peer is told that much. */
+static void answer_not_polled_for_is_a_retry(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+    UsbHcTransfer *xfer = usbhc_submit(rig->int_out, "once", 4);
+    PeerMessage *m = rig_submit(rig, PEER_INT_OUT);
+
+    peer_answer_ok(rig->peer, m, NULL, 4);
+    leave_polls_out(rig);
+    expect_retry(rig, "once");
+    g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_OK);
+    usbhc_transfer_free(xfer);
+    rig_free(rig);
+}
+
 static void unanswered_cancel_times_out(const void *opaque)
 {
     Rig *rig = rig_new_patient(opaque);
@@ -584,6 +657,12 @@ void usb_remote_cancel_add(void)
                     answer_in_spite_of_cancel);
             rig_add(drv, "second-cancel-has-its-own-grace",
                     second_cancel_has_its_own_grace);
+        }
+        if (drv != &usbhc_xhci) {
+            rig_add(drv, "out-polled-for-again-is-consumed-once",
+                    out_polled_for_again_is_consumed_once);
+            rig_add(drv, "answer-not-polled-for-is-a-retry",
+                    answer_not_polled_for_is_a_retry);
         }
         rig_add(drv, "cancelled-nak-out-is-told-by-the-next",
                 cancelled_nak_out_is_told_by_the_next);

@@ -13,6 +13,7 @@
 #include "usb-remote-rig.h"
 
 #define AHEAD_MS    1000    /* by so much loadvm sets the clock back */
+#define FROZEN_MS   1500    /* longer than a guest may leave polls out */
 
 /* Another device of the same kind, with a peer; it is the stop-watch. */
 static Peer *add_second(Rig *rig)
@@ -60,10 +61,50 @@ static void loadvm_delays_no_attach(const void *opaque)
     rig_free(rig);
 }
 
+static Rig *rig_new_real_plugged(const UsbHcDriver *drv, const char *options)
+{
+    Rig *rig = rig_new_real(drv, options);
+
+    rig_connect(rig);
+    rig_plug(rig);
+    return rig;
+}
+
+/* QEMU is not scheduled; its clock goes on. */
+static void freeze_for(Rig *rig, unsigned ms)
+{
+    rig_freeze(rig);
+    g_usleep(ms * 1000);
+    rig_thaw(rig);
+}
+
+/* That the guest was not seen polling does not mean that it did not. */
+static void frozen_qemu_sends_no_out_twice(const void *opaque)
+{
+    Rig *rig = rig_new_real_plugged(opaque, NULL);
+    UsbHcTransfer *xfer = usbhc_submit(rig->int_out, "once", 4);
+    PeerMessage *m = rig_submit(rig, PEER_INT_OUT);
+
+    freeze_for(rig, FROZEN_MS);
+    rig_run(rig, 50);
+    g_assert_cmpint(rig->peer->cancels, ==, 0);
+    g_assert_false(peer_has(rig->peer, USB_REMOTE_MSG_SUBMIT));
+    peer_answer_ok(rig->peer, m, NULL, 4);
+    g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_OK);
+    usbhc_transfer_free(xfer);
+    rig_free(rig);
+}
+
 void usb_remote_clock_add(void)
 {
+    size_t i;
+
     if (!qtest_has_accel("tcg")) {
         return;
     }
     rig_add(&usbhc_xhci, "loadvm-delays-no-attach", loadvm_delays_no_attach);
+    for (i = 0; i < G_N_ELEMENTS(rig_drivers); i++) {
+        rig_add(rig_drivers[i], "frozen-qemu-sends-no-out-twice",
+                frozen_qemu_sends_no_out_twice);
+    }
 }

@@ -222,7 +222,7 @@ static void pause_queue(UsbHcEndpoint *ep)
 
     ehci_unlink(ep);
     if (is_periodic(ep)) {
-        usbhc_pass(hc, 2 * USBHC_FRAME_NS);
+        usbhc_pass(hc, MAX(hc->absence, 2) * (int64_t)USBHC_FRAME_NS);
         return;
     }
     ehci_write(hc, USBCMD, ehci_read(hc, USBCMD) | USBCMD_IAAD);

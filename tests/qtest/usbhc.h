@@ -118,6 +118,7 @@ struct UsbHc {
     bool gone;                  /* reset under us: leave its registers */
     bool real;                  /* the virtual clock runs by itself */
     unsigned linger;            /* frames that UHCI leaves a queue out */
+    unsigned absence;           /* and frames that all but xHCI do */
     UsbHcUnlink unlink;
     UsbHcHw *hw;
 };
