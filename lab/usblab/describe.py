@@ -9,9 +9,11 @@ from . import devicefile, override
 from .devicefile import DeviceFile
 from .errors import Problem
 from .formats import READERS
-from .model import DEVICE, STRING, Description, language_table
+from .model import (DEVICE, ENDPOINT, QUALIFIER, STRING, Description, Grade,
+                    language_table, split)
 
 SUPER_VERSION, HIGH_VERSION = 0x0300, 0x0200
+BULK, INTERRUPT = 2, 3                      # USB 2.0 table 9-13
 
 
 def load(path: "str | Path") -> Description:
@@ -35,7 +37,7 @@ def describe(file: DeviceFile) -> Description:
     if not description.device:
         raise Problem("no part of it has a device descriptor")
     description.speed = file.speed or description.speed or \
-        likely_speed(description.device)
+        guess_speed(description)
     if any(kind == STRING for kind, _ in description.descriptors):
         description.descriptors.setdefault((STRING, 0),
                                            language_table(0x0409))
@@ -57,14 +59,47 @@ def read_part(part: devicefile.Part, description: Description,
         raise Problem(problem.args[0], line, problem.hints) from None
 
 
-def likely_speed(device: bytes) -> str:
-    """The speed of a device that says nothing else, by USB 2.0 and 3.2."""
+def guess_speed(description: Description) -> str:
+    """The speed that fits, where nothing says it."""
+    speed = likely_speed(description)
+    description.note(Grade.GUESSED, 0, f"{speed} speed, from bcdUSB and the "
+                     "sizes of packets", "other")
+    return speed
+
+
+def likely_speed(description: Description) -> str:
+    """
+    By bMaxPacketSize0 and wMaxPacketSize (USB 2.0 sections 5.5 to 5.8, 9.6.1,
+    9.6.2; USB 3.2 section 9.6.1).
+    """
+    device = description.device
     version = int.from_bytes(device[2:4], "little")
+    endpoints = [item for data in description.configurations()
+                 for _, item in split(data)
+                 if item[1] == ENDPOINT and len(item) >= 7]
+    bulk = {packet_size(item) for item in endpoints if item[3] & 3 == BULK}
     if version >= SUPER_VERSION and device[7:8] == b"\x09":
         return "super"
-    if version >= HIGH_VERSION and device[7:8] == b"\x40":
+    if 512 in bulk:
         return "high"
-    return "full"
+    if bulk or version < HIGH_VERSION or device[7:8] != b"\x40":
+        return "low" if is_slow(device, endpoints) else "full"
+    has_qualifier = (QUALIFIER, 0) in description.descriptors
+    if has_qualifier or any(packet_size(item) > 64 for item in endpoints
+                            if item[3] & 3 == INTERRUPT):
+        return "high"
+    return "full" if endpoints else "high"
+
+
+def is_slow(device: bytes, endpoints: "list[bytes]") -> bool:
+    """Low speed has interrupt endpoints of 8 bytes, each 10 ms at most."""
+    return device[7:8] == b"\x08" and bool(endpoints) and all(
+        item[3] & 3 == INTERRUPT and packet_size(item) <= 8 and item[6] >= 10
+        for item in endpoints)
+
+
+def packet_size(endpoint: bytes) -> int:
+    return int.from_bytes(endpoint[4:6], "little") & 0x7ff
 
 
 __all__ = ["DEVICE", "Description", "describe", "load"]

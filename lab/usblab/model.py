@@ -22,12 +22,21 @@ class Grade(IntEnum):
     MISSING = 3         # not in the evidence, and nothing in its place
 
 
+# what a note is about; a device whose descriptors are whole enumerates as the
+# real one did, whatever is not known of the rest
+AREAS = ("descriptors", "strings", "reports", "other")
+
+
 @dataclass(frozen=True)
 class Note:
-    """What became of a line; line: in the evidence, from 1, 0 for none."""
+    """
+    What became of a line; line: in the evidence, from 1, 0 for none; area:
+    what it is about, one of AREAS.
+    """
     grade: Grade
     line: int
     text: str
+    area: str = AREAS[0]
 
     def __str__(self) -> str:
         where = f"line {self.line}: " if self.line else ""
@@ -85,12 +94,14 @@ class Description:
             return None
         return data[2:].decode("utf-16-le", "replace")
 
-    def worst(self) -> Grade:
-        """The grade of the device as a whole."""
-        return max((note.grade for note in self.notes), default=Grade.WHOLE)
+    def grade(self, area: str = AREAS[0]) -> Grade:
+        """The worst grade that a note on this area has."""
+        return max((note.grade for note in self.notes if note.area == area),
+                   default=Grade.WHOLE)
 
-    def note(self, grade: Grade, line: int, text: str) -> None:
-        self.notes.append(Note(grade, line, text))
+    def note(self, grade: Grade, line: int, text: str,
+             area: str = AREAS[0]) -> None:
+        self.notes.append(Note(grade, line, text, area))
 
 
 def split(data: bytes) -> Iterator[Tuple[int, bytes]]:

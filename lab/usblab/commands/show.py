@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import argparse
+from typing import Dict, List, Tuple
 
 from ..describe import load
-from ..model import CONFIGURATION, Description
+from ..model import AREAS, CONFIGURATION, Description, Grade
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,19 +22,40 @@ def run(options: argparse.Namespace) -> int:
         print(sysfs_bytes(description).hex())
         return 0
     print(summary(description))
-    for note in description.notes:
-        print(f"  {note}")
+    print("\n".join(notes(description)))
     return 0
 
 
+def notes(description: Description) -> List[str]:
+    """What became of the lines, one row for those with the same note."""
+    rows: Dict[Tuple[Grade, str], List[int]] = {}
+    for note in description.notes:
+        rows.setdefault((note.grade, note.text), []).append(note.line)
+    return [f"  {where(lines)}{grade.name.lower()}: {text}"
+            for (grade, text), lines in rows.items()]
+
+
+def where(lines: List[int]) -> str:
+    numbers = ", ".join(map(str, filter(None, lines)))
+    return f"line{'s' if len(lines) > 1 else ''} {numbers}: " if numbers \
+        else ""
+
+
 def summary(description: Description) -> str:
-    """One line: ids, names, speed, grade, sizes."""
+    """One line: ids, names, speed, sizes, grades."""
     device = description.device.ljust(18, b"\0")
     names = [text for text in map(description.string, device[14:16]) if text]
     sizes = ", ".join(str(len(data)) for data in description.configurations())
     return " ".join([description.ids, *names]) + (
         f": {description.speed} speed, configurations of {sizes or 'no'} "
-        f"bytes, {description.worst().name.lower()}")
+        "bytes; " + grades(description))
+
+
+def grades(description: Description) -> str:
+    """The grade of the descriptors, and those of the rest if worse."""
+    return ", ".join(
+        f"{area} {description.grade(area).name.lower()}" for area in AREAS
+        if area == AREAS[0] or description.grade(area) > Grade.WHOLE)
 
 
 def sysfs_bytes(description: Description) -> bytes:

@@ -4,16 +4,18 @@ The forms in which people send devices, one module each.
 
 A module has apply(part, description, file), which adds what a part of a
 device file says to the description, with a note for what it had to infer;
-parts are applied in their order, and a later one has the last word.
+parts are applied in their order, and a later one has the last word.  Most have
+find(source) too, which finds such parts in what people send.
 """
 
 from __future__ import annotations
 
-from typing import Callable, Mapping
+from typing import Callable, List, Mapping, Tuple
 
 from ..devicefile import PYTHON, DeviceFile, Part
 from ..model import Description
-from . import hexbytes
+from . import hexbytes, lsusb
+from .found import Candidate, Source
 
 Apply = Callable[[Part, Description, DeviceFile], None]
 
@@ -24,8 +26,15 @@ def nothing(part: Part, description: Description, file: DeviceFile) -> None:
 
 # kind of a part -> what reads it
 READERS: Mapping[str, Apply] = {
+    "lsusb": lsusb.apply,
     "descriptors": hexbytes.apply_descriptors,
     "hid-report": hexbytes.apply_report,
     "strings": hexbytes.apply_strings,
     PYTHON: nothing,
 }
+
+# what finds devices in a source
+FINDERS: Tuple[Callable[[Source], List[Candidate]], ...] = (
+    lsusb.find,
+    hexbytes.find,
+)

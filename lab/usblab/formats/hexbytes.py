@@ -9,13 +9,18 @@ from typing import Iterator, List, Tuple
 from ..devicefile import DeviceFile, Part
 from ..errors import Problem
 from ..model import (BOS, CONFIGURATION, DEVICE, OTHER_SPEED, QUALIFIER,
-                     STRING, Description, Grade, split, string_descriptor)
+                     STRING, Description, Grade, string_descriptor)
+from .found import Candidate, Source
+from .lsusb_lines import tidy
 
-# offset, bytes in groups, then two blanks and the characters
-XXD = re.compile(r"^([0-9a-f]{4,16})(?::|  ?) ?"
-                 r"((?:[0-9a-f]{2,8} ?)+?)(?:  +\S.*|  ?\|.*\|?)?$", re.I)
+# xxd: offset, colon, groups, then two blanks and the characters; hexdump -C:
+# offset, two blanks, 16 bytes in two halves, the characters between bars
+XXD = re.compile(r"^([0-9a-f]{4,16}): ((?:[0-9a-f]{2,8} ?)+?)(?:  .*)?$",
+                 re.I)
+HEXDUMP = re.compile(r"^([0-9a-f]{6,16})  ((?:[0-9a-f]{2} {0,2}){1,16})"
+                     r"(?: *\|.*)?$", re.I)
 DIGITS = re.compile(r"^(?:(?:0x)?[0-9a-f]{2}(?:[0-9a-f]{2})*[\s,:;]*)+$", re.I)
-CONFIGURATION_HEADER = 9
+DEVICE_HEAD = b"\x12\x01"
 
 
 def parse(text: str) -> bytes:
@@ -32,14 +37,16 @@ def parse(text: str) -> bytes:
 
 
 def is_addressed(line: str) -> bool:
-    return bool(re.match(r"^[0-9a-f]{6,16}(:|  )|^[0-9a-f]{4,5}:", line, re.I))
+    """A row of a dump with offsets, or the offset that ends it."""
+    return bool(XXD.match(line) or HEXDUMP.match(line)
+                or re.fullmatch(r"[0-9a-f]{7,8}", line, re.I))
 
 
 def addressed(lines: List[Tuple[int, str]]) -> Iterator[bytes]:
     """What xxd and hexdump -C print; the offsets have to fit."""
     at = 0
     for number, line in lines:
-        match = XXD.match(line)
+        match = XXD.match(line) or HEXDUMP.match(line)
         last = re.fullmatch(r"[0-9a-f]{4,16}", line, re.I)  # hexdump's end
         offset = match[1] if match else last[0] if last else "-1"
         if int(offset, 16) != at:
@@ -55,6 +62,47 @@ def plain(number: int, line: str) -> bytes:
     if not DIGITS.match(line):
         raise Problem(f'"{line:.40}" is no row of hexadecimal bytes', number)
     return bytes.fromhex(re.sub(r"0x|[\s,:;]", "", line, flags=re.I))
+
+
+def find(source: Source) -> List[Candidate]:
+    """Runs of rows of bytes that begin with a device descriptor."""
+    if source.data[:2] == DEVICE_HEAD and not source.text:
+        return [candidate(source.data, rows_of(source.data), 1)]
+    found = []
+    run: List[str] = []
+    rows = source.text.split("\n")
+    for number, row in enumerate([*rows, ""], 1):
+        text = tidy(row).strip()
+        if is_addressed(text) or DIGITS.match(text):
+            run.append(text)
+            continue
+        if run:
+            found += from_run(run, source.line + number - 1 - len(run))
+        run = []
+    return found
+
+
+def from_run(run: List[str], line: int) -> List[Candidate]:
+    try:
+        data = parse("\n".join(run))
+    except Problem:
+        return []
+    if data[:2] != DEVICE_HEAD or len(data) < DEVICE_HEAD[0]:
+        return []
+    return [candidate(data, "\n".join(run) + "\n", line)]
+
+
+def candidate(data: bytes, text: str, line: int) -> Candidate:
+    ids = (int.from_bytes(data[8:10], "little"),
+           int.from_bytes(data[10:12], "little"))
+    return Candidate("descriptors", "%04x:%04x" % ids, "descriptors in hex",
+                     text, line)
+
+
+def rows_of(data: bytes) -> str:
+    """16 bytes a row."""
+    return "".join(f"{data[at:at + 16].hex(' ')}\n"
+                   for at in range(0, len(data), 16))
 
 
 def apply_descriptors(part: Part, description: Description,
