@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Where the lab is, and its command."""
 
+import dataclasses
+import io
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -25,11 +26,29 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE",
                                                 "check"))
 
 
+from usblab import cli
+
+
+@dataclasses.dataclass
+class Run:
+    """What a command did."""
+    returncode: int
+    stdout: str
+    stderr: str
+
+
 @pytest.fixture
-def usb_lab(tmp_path):
-    """Run the command in a fresh folder."""
-    def run(*arguments, text=None):
-        return subprocess.run([str(LAB / "usb-lab"), *map(str, arguments)],
-                              cwd=tmp_path, input=text, text=True, timeout=60,
-                              capture_output=True, check=False)
+def usb_lab(tmp_path, capsys, monkeypatch):
+    """Run the command in a fresh folder, in this process."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments, text=""):
+        data = text if isinstance(text, bytes) else text.encode()
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+        capsys.readouterr()
+        try:
+            status = cli.main(list(map(str, arguments)))
+        except SystemExit as ended:
+            status = ended.code
+        return Run(status, *capsys.readouterr())
     return run

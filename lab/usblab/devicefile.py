@@ -167,18 +167,21 @@ def write(file: DeviceFile) -> str:
             lines += ["", f"[{name}]", *(f"{toml_key(key)} = {toml(value)}"
                                          for key, value in table.items())]
     text = "".join(f"{line}\n" for line in lines)
-    return text + "".join(write_part(part) for part in file.parts)
+    for part in file.parts:
+        if text and not text.endswith("\n\n"):
+            text += "\n"
+        text += write_part(part)
+    return text
 
 
 def write_part(part: Part) -> str:
     heading = f"--- {part.kind} {part.argument}".rstrip()
-    lines = [f"\\{line}" if HEADING.match(line.rstrip("\r\n"))
-             or ESCAPED.match(line) else line
-             for line in part.text.splitlines(keepends=True)]
-    text = "".join(lines)
+    text = "".join(f"\\{line}" if HEADING.match(line.rstrip("\r\n"))
+                   or ESCAPED.match(line) else line
+                   for line in part.text.splitlines(keepends=True))
     if text and not text.endswith("\n"):
         text += "\n"
-    return f"\n{heading}\n{text}" if not part.line else f"{heading}\n{text}"
+    return f"{heading}\n{text}"
 
 
 def toml_key(key: str) -> str:

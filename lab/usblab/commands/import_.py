@@ -1,34 +1,62 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Read what people send, and write a device file."""
+"""
+Read what people send, and write a device file.
+
+FILE is a mail, a dump or a capture: lsusb -v of any version, descriptors as
+sysfs has them (binary, hex, xxd); compressed by gzip or not.  What became of
+each line is printed: whole, inferred by a rule, guessed, or missing.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from pathlib import Path
+from typing import List
 
 from ..describe import describe
 from ..devicefile import SUFFIX, DeviceFile, Part, write
 from ..errors import Problem
-from .show import summary
+from ..formats import FINDERS, mail
+from ..formats.found import Candidate
+from .show import notes, summary
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE",
                         help="what was sent; - is standard input")
+    parser.add_argument("-d", "--device", metavar="ID", default="",
+                        help="which device, if there are several: "
+                        "VENDOR:PRODUCT or its number in the list")
     parser.add_argument("-o", "--output", metavar="FILE", type=Path,
-                        help="the device file (VENDOR-PRODUCT.usbdev)")
+                        help="the device file (VENDOR-PRODUCT.usbdev); "
+                        "- is standard output")
+    parser.add_argument("--as-printed", action="store_true",
+                        help="take a text at its word that does not add up")
+    parser.add_argument("-q", "--quiet", action="store_true",
+                        help="say one line only")
 
 
 def run(options: argparse.Namespace) -> int:
     data = read_input(options.file)
-    file = DeviceFile(parts=[Part("descriptors", "", as_hex(data))])
-    description = describe(file)
+    candidates = find(data, options.file)
+    chosen = choose(candidates, options)
+    file = device_file(chosen, candidates, options)
+    try:
+        description = describe(file)
+    except Problem as problem:
+        raise Problem(f"{options.file}: {problem}", None,
+                      problem.hints) from None
+    to_stdout = str(options.output) == "-"
+    say = sys.stderr if to_stdout else sys.stdout
+    print(summary(description), file=say)
+    if not options.quiet:
+        print("\n".join(notes(description)), file=say)
+    if to_stdout:
+        print(write(file), end="")
+        return 0
     path = options.output or Path(description.ids.replace(":", "-") + SUFFIX)
-    path.write_text(write(file))
-    print(summary(description))
-    for note in description.notes:
-        print(f"  {note}")
+    save(path, write(file))
     print(f"written: {path}")
     return 0
 
@@ -42,9 +70,56 @@ def read_input(name: str) -> bytes:
         raise Problem(f"{name}: {err.strerror}") from None
 
 
-def as_hex(data: bytes) -> str:
-    """Text as it is, binary descriptors as rows of hexadecimal bytes."""
-    if data[:2] == b"\x12\x01":
-        return "".join(f"{data[at:at + 16].hex(' ')}\n"
-                       for at in range(0, len(data), 16))
-    return data.decode("utf-8", "replace")
+def save(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as err:
+        raise Problem(f"{path}: {err.strerror}") from None
+
+
+def find(data: bytes, name: str) -> List[Candidate]:
+    """All evidence of devices in what was sent."""
+    return [candidate for source in mail.sources(data, name)
+            for finder in FINDERS for candidate in finder(source)]
+
+
+def choose(candidates: List[Candidate],
+           options: argparse.Namespace) -> Candidate:
+    """The device that is meant; asks only where there is somebody to ask."""
+    main = [candidate for candidate in candidates if candidate.main]
+    if not main:
+        raise Problem(f"{options.file}: no device is described in it (see "
+                      "usb-lab import --help for what is read)")
+    wanted = options.device.lower()
+    if not wanted and len(main) == 1:
+        return main[0]
+    if not wanted and sys.stdin.isatty() and options.file != "-":
+        print("\n".join(listing(main)))
+        wanted = input("Which one? ").strip().lower()
+    if wanted.isdigit() and 0 < int(wanted) <= len(main):
+        return main[int(wanted) - 1]
+    named = [candidate for candidate in main if candidate.ids == wanted]
+    if len(named) == 1:
+        return named[0]
+    raise Problem(f'{options.file}: "{wanted}" is {len(named)} of these '
+                  "devices" if wanted else f"{options.file}: choose one of "
+                  f"{len(main)} devices with --device", None,
+                  tuple(listing(main)))
+
+
+def listing(candidates: List[Candidate]) -> List[str]:
+    return [f"  {number:2} {candidate.ids} {candidate.name} (line "
+            f"{candidate.line}, {candidate.kind})"
+            for number, candidate in enumerate(candidates, 1)]
+
+
+def device_file(chosen: Candidate, candidates: List[Candidate],
+                options: argparse.Namespace) -> DeviceFile:
+    """The file of one device, with what else there is about it."""
+    more = [candidate for candidate in candidates
+            if not candidate.main and candidate.ids in ("", chosen.ids)]
+    parts = [Part(candidate.kind, candidate.argument, candidate.text,
+                  candidate.line) for candidate in [chosen, *more]]
+    return DeviceFile(title=f"{chosen.ids} {chosen.name}".strip(),
+                      as_printed=options.as_printed, parts=parts,
+                      speed=chosen.speed)
