@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, fields
 from typing import (Any, Callable, ClassVar, Dict, Iterator, Optional, Tuple,
-                    Type, TypeVar)
+                    Type, TypeVar, cast)
 
 from . import _proto
 from ._proto import (AddressPolicy, AttachedResult, AttachFlag, CompleteFlag,
@@ -44,7 +44,7 @@ def _slotted(cls: Type[T]) -> Type[T]:
     """Give a dataclass __slots__, as dataclass(slots=True) of 3.10 does."""
     inherited = {name for base in cls.__mro__[1:]
                  for name in getattr(base, "__slots__", ())}
-    names = [f.name for f in fields(cls)]
+    names = [f.name for f in fields(cast(Any, cls))]
     space = {name: value for name, value in vars(cls).items()
              if name not in (*names, "__dict__", "__weakref__")}
     space["__slots__"] = tuple(n for n in names if n not in inherited)

@@ -403,8 +403,8 @@ def run_until_signal(server: Server,
     """
     async def main() -> Optional[Closed]:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, server.stop)
+        for ending in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(ending, server.stop)
         for number, call in signals.items():
             loop.add_signal_handler(number, call)
         if background is None:
