@@ -31,12 +31,18 @@ class Reader:
         """Read a line; returns the Result if it was one."""
         plan, result = PLAN.match(line), RESULT.match(line)
         if line.startswith('Bail out!'):
-            self.bailed = line[9:].strip() or 'no reason given'
+            self.bailed = line[9:].strip() or self.last_words() or \
+                'no reason given'
         elif plan:
             return self.plan(plan)
         elif result:
             return self.result(result)
         return None
+
+    def last_words(self):
+        """What GLib 2.84 says of the case that died, and not when it bails."""
+        last = self.results[-1:]
+        return last[0].name.partition(' - ')[2] if last else ''
 
     def plan(self, match):
         self.planned = int(match[1])

@@ -8,6 +8,7 @@ import tempfile
 import time
 import unittest
 import unittest.mock
+from pathlib import Path
 
 import trees        # pylint: disable=unused-import
 
@@ -71,8 +72,50 @@ class Reading(unittest.TestCase):
     def test_too_few(self):
         self.assertIn('ran 1', read('1..2\nok 1 - a\n').complaint())
 
+    def test_a_reason_that_is_not_behind_bail_out(self):
+        reader = read('1..2\nnot ok 1 /a - ERROR:t.c:3:bad: 1 == 2\n'
+                      'Bail out!\n')
+        self.assertEqual(reader.bailed, 'ERROR:t.c:3:bad: 1 == 2')
+
+    def test_no_reason_at_all(self):
+        self.assertEqual(read('ok 1 /a\nBail out!\n').bailed,
+                         'no reason given')
+
     def test_none(self):
         self.assertEqual(read('1..0\n').complaint(), 'printed no test')
+
+
+class Listing(unittest.TestCase):
+    """The cases of a qtest program, as GLibs of several ages list them."""
+
+    def listed(self, text):
+        return suites.case_paths(
+            suites.Suite('list', [self.program(text)], 9))
+
+    def program(self, text):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        path = Path(folder.name, 'program')
+        path.write_text(f"#!/bin/sh\n[ $1 = -l ] && cat <<'END'\n{text}END\n")
+        path.chmod(0o755)
+        return str(path)
+
+    def test_one_path_a_line(self):
+        self.assertEqual(self.listed('/x86_64/a/b\n/x86_64/a/c\n'),
+                         ['/x86_64/a/b', '/x86_64/a/c'])
+
+    def test_comments_of_tap(self):
+        self.assertEqual(
+            self.listed('TAP version 14\n# random seed: R02S1\n1..1\n'
+                        '# Start of a tests\n# /x86_64/a/b\n'
+                        '# End of a tests\n'),
+            ['/x86_64/a/b'])
+
+    def test_indented_subtests(self):
+        self.assertEqual(
+            self.listed('TAP version 14\n# Subtest: a\n    # /x86_64/a/b\n'
+                        '    /x86_64/a/c\n'),
+            ['/x86_64/a/b', '/x86_64/a/c'])
 
 
 class Running(unittest.TestCase):
