@@ -8,7 +8,7 @@ export QEMU_SRC BASE DEBIAN_MIRROR
 
 .PHONY: help qemu demo check check-unit check-qtest check-guest check-series \
         asan coverage fuzz fuzz-selftest check-mutants check-traps \
-        check-usbtest bench series run clean
+        check-fresh check-usbtest bench series run clean
 .NOTPARALLEL:
 
 help: ## this list
@@ -54,6 +54,9 @@ check-mutants: ## faults in the device, one at a time: a test finds each
 
 check-traps: ## our patches to QEMU's code: the case of each fails without it
 	@scripts/check-traps
+
+check-fresh: ## the README on a minimal Debian 12 and 13, in a folder; as root
+	@scripts/check-fresh $(RELEASE)
 
 check-usbtest: qemu ## Linux's usbtest on every host controller: a table
 	@tests/guest/usbtest

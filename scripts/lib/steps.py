@@ -52,6 +52,13 @@ class Progress:
             say('')
 
 
+class Aloud(Progress):
+    """Shows every line, of commands that show progress themselves."""
+
+    def feed(self, line):
+        say(f'  {line.rstrip()}')
+
+
 def tail(log):
     lines = log.read_text(errors='replace').splitlines()
     return '\n'.join(line if len(line) <= TAIL_WIDTH
@@ -78,11 +85,11 @@ def follow(process, log, progress):
     return process.wait()
 
 
-def run(title, command, log_name, cwd=None, env=None):
+def run(title, command, log_name, cwd=None, env=None, progress=Progress):
     """Run one long step; its whole output goes to build/logs/LOG_NAME."""
     LOGS.mkdir(parents=True, exist_ok=True)
     log = LOGS / log_name
-    progress = Progress(title)
+    progress = progress(title)
     process = subprocess.Popen(
         command, cwd=cwd, env={**os.environ, **(env or {})},
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
