@@ -144,7 +144,12 @@ def check_key(key: str, value: Any) -> None:
                       + ", ".join(KEYS) + ")")
     if not isinstance(value, KEYS[key]):
         raise Problem(f'"{key}" in the head is no {KEYS[key][0].__name__}')
-    if key == "faults" and not all(isinstance(rule, str) for rule in value):
+    if key == "faults":
+        check_rules(value)
+
+
+def check_rules(value: Any) -> None:
+    if not all(isinstance(rule, str) for rule in value):
         raise Problem('"faults" in the head has something that is no rule')
 
 
