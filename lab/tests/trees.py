@@ -153,10 +153,10 @@ def endpoints(draw, kind):
             data += draw(class_specific(1, some(1, 4), 0x25))
         return data
     data = descriptor(5, head)
-    if kind[:2] == (14, 1) and draw(st.booleans()):
-        # not printed up to version 014; then it is taken for the same
-        data += descriptor(0x25, b"\x03", data[4:6]) if head[1] & 3 == 3 \
-            else b""
+    if kind[:2] == (14, 1) and head[1] & 3 == 3:
+        # not printed up to version 014: each has one then, of this size
+        data += descriptor(0x25, b"\x03", struct.pack(
+            "<H", (data[4] | data[5] << 8) & 0x7ff))
     if kind[0] == 8:
         data += bytes((4, 0x24, draw(st.integers(1, 4)), 0))
     return data

@@ -403,7 +403,7 @@ class Reader:
             return
         for at, endpoint in reversed(places):
             packet = endpoint.get("wMaxPacketSize")
-            size = number(packet) if packet else 0
+            size = number(packet) & 0x7ff if packet else 0
             chain.parts.insert(at, bytes((5, 0x25, 3))
                                + size.to_bytes(2, "little"))
             self.description.note(
