@@ -78,9 +78,7 @@ class Description:
     @property
     def ids(self) -> str:
         """idVendor:idProduct as lsusb writes them."""
-        raw = self.device.ljust(18, b"\0")
-        return (f"{int.from_bytes(raw[8:10], 'little'):04x}:"
-                f"{int.from_bytes(raw[10:12], 'little'):04x}")
+        return ids_of(self.device)
 
     def configurations(self) -> List[bytes]:
         """The configuration descriptors that are known, in order."""
@@ -110,6 +108,12 @@ def split(data: bytes) -> Iterator[Tuple[int, bytes]]:
     while at + 2 <= len(data) and data[at] >= 2:
         yield at, data[at:at + data[at]]
         at += data[at]
+
+
+def ids_of(device: bytes) -> str:
+    """idVendor:idProduct of a device descriptor, zeros where it ends."""
+    return (f"{int.from_bytes(device[8:10], 'little'):04x}:"
+            f"{int.from_bytes(device[10:12], 'little'):04x}")
 
 
 def string_descriptor(text: str) -> bytes:

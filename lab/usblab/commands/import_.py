@@ -3,7 +3,8 @@
 Read what people send, and write a device file.
 
 FILE is a mail, a dump or a capture: lsusb -v of any version, descriptors as
-sysfs has them (binary, hex, xxd); compressed by gzip or not.  What became of
+sysfs has them (binary, hex, xxd), umockdev records, HID report descriptors
+(rdesc, usbhid-dump, hid-recorder); compressed by gzip or not.  What became of
 each line is printed: whole, inferred by a rule, guessed, or missing.
 """
 
@@ -17,8 +18,9 @@ from typing import List
 from ..describe import describe
 from ..devicefile import SUFFIX, DeviceFile, Part, write
 from ..errors import Problem
-from ..formats import FINDERS, mail
+from ..formats import FINDERS, hid_text, mail
 from ..formats.found import Candidate
+from ..model import Description
 from .show import notes, summary
 
 
@@ -79,8 +81,9 @@ def save(path: Path, text: str) -> None:
 
 def find(data: bytes, name: str) -> List[Candidate]:
     """All evidence of devices in what was sent."""
-    return [candidate for source in mail.sources(data, name)
-            for finder in FINDERS for candidate in finder(source)]
+    found = [candidate for source in mail.sources(data, name)
+             for finder in FINDERS for candidate in finder(source)]
+    return found + made_up(found)
 
 
 def choose(candidates: List[Candidate],
@@ -116,10 +119,49 @@ def listing(candidates: List[Candidate]) -> List[str]:
 def device_file(chosen: Candidate, candidates: List[Candidate],
                 options: argparse.Namespace) -> DeviceFile:
     """The file of one device, with what else there is about it."""
+    file = DeviceFile(title=f"{chosen.ids} {chosen.name}".strip(),
+                      as_printed=options.as_printed, speed=chosen.speed,
+                      parts=[part_of(chosen)])
     more = [candidate for candidate in candidates
             if not candidate.main and candidate.ids in ("", chosen.ids)]
-    parts = [Part(candidate.kind, candidate.argument, candidate.text,
-                  candidate.line) for candidate in [chosen, *more]]
-    return DeviceFile(title=f"{chosen.ids} {chosen.name}".strip(),
-                      as_printed=options.as_printed, parts=parts,
-                      speed=chosen.speed)
+    if more:
+        file.parts += reports(describe(file), more)
+    return file
+
+
+def part_of(candidate: Candidate) -> Part:
+    return Part(candidate.kind, candidate.argument, candidate.text,
+                candidate.line)
+
+
+def reports(description: Description,
+            candidates: List[Candidate]) -> List[Part]:
+    """
+    Report descriptors with their interfaces: as the text says, else the
+    first HID interface that wants one of this length.
+    """
+    free = hid_text.lengths(description)
+    parts = []
+    for candidate in candidates:
+        number = int(candidate.argument or -1)
+        if number < 0:
+            size = len(hid_text.report_bytes(candidate.text))
+            number = next((place for place, length in free.items()
+                           if length == size), -1)
+        if free.pop(number, None) is not None:
+            parts.append(Part("hid-report", str(number), candidate.text,
+                              candidate.line))
+    return parts
+
+
+def made_up(candidates: List[Candidate]) -> List[Candidate]:
+    """A device for each report whose device nothing else describes."""
+    known = {candidate.ids for candidate in candidates if candidate.main}
+    alone = {candidate.ids: candidate for candidate in reversed(candidates)
+             if candidate.kind == "hid-report" and candidate.ids
+             and candidate.ids not in known}
+    for candidate in alone.values():
+        candidate.argument = "0"
+    return [Candidate(hid_text.SKELETON, ids, report.name, "", report.line,
+                      f"{ids} {len(hid_text.report_bytes(report.text))}")
+            for ids, report in alone.items()]

@@ -14,7 +14,7 @@ from typing import Callable, List, Mapping, Tuple
 
 from ..devicefile import PYTHON, DeviceFile, Part
 from ..model import Description
-from . import hexbytes, lsusb
+from . import hexbytes, hid_text, lsusb, umockdev
 from .found import Candidate, Source
 
 Apply = Callable[[Part, Description, DeviceFile], None]
@@ -28,13 +28,17 @@ def nothing(part: Part, description: Description, file: DeviceFile) -> None:
 READERS: Mapping[str, Apply] = {
     "lsusb": lsusb.apply,
     "descriptors": hexbytes.apply_descriptors,
-    "hid-report": hexbytes.apply_report,
+    "umockdev": umockdev.apply,
+    hid_text.SKELETON: hid_text.apply_skeleton,
+    "hid-report": hid_text.apply_report,
     "strings": hexbytes.apply_strings,
     PYTHON: nothing,
 }
 
 # what finds devices in a source
 FINDERS: Tuple[Callable[[Source], List[Candidate]], ...] = (
+    umockdev.find,
     lsusb.find,
     hexbytes.find,
+    hid_text.find,
 )

@@ -9,7 +9,7 @@ from typing import Iterator, List, Tuple
 from ..devicefile import DeviceFile, Part
 from ..errors import Problem
 from ..model import (BOS, CONFIGURATION, DEVICE, OTHER_SPEED, QUALIFIER,
-                     STRING, Description, Grade, string_descriptor)
+                     STRING, Description, Grade, ids_of, string_descriptor)
 from .found import Candidate, Source
 from .lsusb_lines import tidy
 
@@ -20,6 +20,7 @@ XXD = re.compile(r"^([0-9a-f]{4,16}): ((?:[0-9a-f]{2,8} ?)+?)(?:  .*)?$",
 HEXDUMP = re.compile(r"^([0-9a-f]{6,16})  ((?:[0-9a-f]{2} {0,2}){1,16})"
                      r"(?: *\|.*)?$", re.I)
 DIGITS = re.compile(r"^(?:(?:0x)?[0-9a-f]{2}(?:[0-9a-f]{2})*[\s,:;]*)+$", re.I)
+PATH_FIRST = re.compile(r"^/\S+ (?:[0-9a-f]{2}){18,}$", re.I)
 DEVICE_HEAD = b"\x12\x01"
 
 
@@ -73,6 +74,8 @@ def find(source: Source) -> List[Candidate]:
     rows = source.text.split("\n")
     for number, row in enumerate([*rows, ""], 1):
         text = tidy(row).strip()
+        if PATH_FIRST.match(text):
+            found += from_run([text.split()[1]], source.line + number - 1)
         if is_addressed(text) or DIGITS.match(text):
             run.append(text)
             continue
@@ -93,10 +96,8 @@ def from_run(run: List[str], line: int) -> List[Candidate]:
 
 
 def candidate(data: bytes, text: str, line: int) -> Candidate:
-    ids = (int.from_bytes(data[8:10], "little"),
-           int.from_bytes(data[10:12], "little"))
-    return Candidate("descriptors", "%04x:%04x" % ids, "descriptors in hex",
-                     text, line)
+    return Candidate("descriptors", ids_of(data), "descriptors in hex", text,
+                     line)
 
 
 def rows_of(data: bytes) -> str:
@@ -130,6 +131,8 @@ def add_chain(data: bytes, description: Description) -> None:
         if head[1] == CONFIGURATION:
             description.descriptors[head[1], configurations] = item
             configurations += 1
+        elif head[1] == DEVICE and at:
+            raise Problem(f"byte {at}: a second device descriptor")
         elif head[1] in (DEVICE, QUALIFIER, BOS, OTHER_SPEED):
             description.descriptors[head[1], 0] = item
         else:
@@ -150,18 +153,6 @@ def whole_length(data: bytes, at: int) -> int:
             at + 4 <= len(data):
         return max(int.from_bytes(data[at + 2:at + 4], "little"), data[at])
     return data[at]
-
-
-def apply_report(part: Part, description: Description,
-                 file: DeviceFile) -> None:
-    """--- hid-report INTERFACE: its report descriptor."""
-    if not part.argument.isdigit() or int(part.argument) > 255:
-        raise Problem('"--- hid-report" needs the number of the interface',
-                      part.line - 1)
-    data = parse(part.text)
-    description.reports[int(part.argument)] = data
-    description.note(Grade.WHOLE, part.line, f"the report descriptor of "
-                     f"interface {part.argument}, {len(data)} bytes")
 
 
 def apply_strings(part: Part, description: Description,

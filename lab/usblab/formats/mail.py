@@ -20,7 +20,8 @@ MAIL_ONLY = re.compile(rb"^(?:Message-I[dD]|MIME-Version|Subject|"
                        rb"Return-Path):", re.M)
 MOST = 64 << 20             # bytes of one unpacked attachment
 PLAIN_ENCODINGS = ("7bit", "8bit", "binary", "")
-QUOTED_PRINTABLE = re.compile(rb"(?:=20|=3D|=C2=A0|=\r?\n)", re.I)
+# in quoted-printable, every = is one of these (RFC 2045 section 6.7)
+QUOTED_PRINTABLE = re.compile(rb"=(?:[0-9A-F]{2}|[ \t]*\r?\n)")
 
 
 def sources(data: bytes, name: str) -> List[Source]:
@@ -80,7 +81,7 @@ def of_bytes(data: bytes, name: str, charset: Optional[str] = None) -> Source:
 
 def undone(data: bytes) -> bytes:
     """A body in quoted-printable that has lost its header."""
-    if len(QUOTED_PRINTABLE.findall(data)) > max(3, data.count(b"\n") // 20):
+    if 3 < len(QUOTED_PRINTABLE.findall(data)) == data.count(b"="):
         return quopri.decodestring(data)
     return data
 
