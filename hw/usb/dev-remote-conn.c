@@ -513,7 +513,7 @@ static int remote_age(USBRemoteState *s, const UsbRemoteHead *h, bool by_epoch)
     if (by_epoch && h->epoch != s->epoch) {
         return h->epoch < s->epoch ? -1 : 1;
     }
-    return s->plugged ? 0 : -1;
+    return s->plug == REMOTE_IN ? 0 : -1;
 }
 
 static void remote_got_event(USBRemoteState *s, const UsbRemoteHead *h,

@@ -55,6 +55,27 @@ static void remote_packet_free(USBRemoteState *s, RemoteEndpoint *ep,
 }
 
 /*
+ * @p ends, but that does not mean that the guest has it: controllers that poll
+ * hand it on in their own time, and a control transfer has stages to go.
+ */
+void remote_settle(USBRemoteState *s, USBPacket *p)
+{
+    int64_t now, at;
+
+    if (!remote_bus_has(s, USB_BUS_POLLS)) {
+        return;
+    }
+    now = remote_now(s);
+    at = MAX(s->settled_at, now + REMOTE_SETTLE_NS) +
+         p->actual_length * (int64_t)REMOTE_FRAME_NS / REMOTE_FRAME_BYTES;
+    s->settled_at = MIN(at, now + REMOTE_SETTLE_MAX_NS);
+    if (p->ep->nr == 0) {
+        s->stages = p->status == USB_RET_SUCCESS &&
+                    (USB_DEVICE(s)->setup_buf[0] & USB_DIR_IN);
+    }
+}
+
+/*
  * Hand the oldest packet of @ep back to the host controller.  It may submit,
  * cancel and complete others before this returns.
  */
@@ -67,6 +88,7 @@ static void remote_finish(USBRemoteState *s, RemoteEndpoint *ep, int status,
     remote_packet_free(s, ep, rp);
     p->status = status;
     p->actual_length = actual;
+    remote_settle(s, p);
     trace_usb_remote_packet_done(remote_name(s), ep->address, p->id, status,
                                  actual);
     if (remote_is_control(ep)) {
@@ -370,9 +392,10 @@ void remote_handle_control(USBRemoteState *s, USBPacket *p)
 {
     RemoteEndpoint *ep = &s->eps[0];
 
+    s->stages = false;
     if (p->stream || USB_DEVICE(s)->setup_len > s->conn.limits.max_control) {
         p->status = USB_RET_STALL;
-    } else if (!s->plugged) {
+    } else if (!remote_on_bus(s)) {
         p->status = USB_RET_NODEV;
     } else if (!ep->nak_mode) {
         remote_hold(s, p, USB_RET_ASYNC, false);
@@ -434,7 +457,7 @@ static void remote_hold_data(USBRemoteState *s, RemoteEndpoint *ep,
 
     if (p->state == USB_PACKET_SETUP && remote_must_queue(ep, p)) {
         p->status = USB_RET_ADD_TO_QUEUE;
-    } else if (!s->plugged) {
+    } else if (!remote_on_bus(s)) {
         remote_hold(s, p, USB_RET_NODEV, false);
     } else if (size > INT_MAX) {
         remote_hold(s, p, USB_RET_IOERROR, false);
@@ -460,7 +483,7 @@ void remote_handle_data(USBRemoteState *s, USBPacket *p)
         remote_handle_iso(p);
     } else if (!ep->nak_mode) {
         remote_hold_data(s, ep, p);
-    } else if (!s->plugged) {
+    } else if (!remote_on_bus(s)) {
         p->status = USB_RET_NODEV;
     } else if (p->state == USB_PACKET_QUEUED ||
                usb_packet_size(p) > s->conn.limits.max_payload) {
@@ -585,7 +608,7 @@ void remote_fill(USBRemoteState *s)
     RemoteEndpoint *ep, *idle = NULL;   /* the first that had nothing */
     unsigned i;
 
-    if (!s->plugged) {
+    if (s->plug != REMOTE_IN) {
         return;
     }
     /*
@@ -671,7 +694,7 @@ void remote_deliver(USBRemoteState *s)
         if (ep->poll == REMOTE_POLL_STARVED && freed) {
             ep->poll = REMOTE_POLL_AGAIN;
         }
-        if (ep->poll == REMOTE_POLL_AGAIN && s->plugged) {
+        if (ep->poll == REMOTE_POLL_AGAIN && remote_on_bus(s)) {
             ep->poll = REMOTE_POLL_NONE;
             remote_wake(s, ep);
         }
@@ -679,4 +702,35 @@ void remote_deliver(USBRemoteState *s)
     if (s->starved && s->credit_freed) {
         remote_schedule(s);
     }
+}
+
+/*
+ * Until when the guest may take to read the data stage that endpoint 0 has for
+ * it, or 0.  The slowest has one packet of 8 bytes in each frame.
+ */
+static int64_t remote_stages_time(USBRemoteState *s, int64_t since)
+{
+    USBDevice *udev = USB_DEVICE(s);
+
+    if (!s->stages || udev->setup_index >= udev->setup_len) {
+        return 0;
+    }
+    s->settled_at = MAX(s->settled_at, remote_now(s) + REMOTE_SETTLE_NS);
+    return since + (udev->setup_len / 8 + 1) * REMOTE_FRAME_NS;
+}
+
+/*
+ * The peer has gone at @since.  When to look again whether the guest has what
+ * was answered before, or 0 if that is so, or if it had the time for it.
+ */
+int64_t remote_last_words(USBRemoteState *s, int64_t since)
+{
+    int64_t now = remote_now(s);
+    int64_t end = MAX(remote_fetch_time(s, since),
+                      remote_stages_time(s, since));
+
+    if (now < end) {
+        return MIN(end, now + REMOTE_FRAME_NS);
+    }
+    return now < s->settled_at ? s->settled_at : 0;
 }

@@ -19,6 +19,9 @@ static RemotePollState remote_obstacle(USBRemoteState *s, RemoteEndpoint *ep,
 {
     RemoteRequest *r;
 
+    if (s->plug != REMOTE_IN) {
+        return REMOTE_POLL_GONE;
+    }
     if (ep->retry_at) {
         return REMOTE_POLL_BACKOFF;
     }
@@ -100,6 +103,10 @@ static void remote_polled(USBRemoteState *s, RemoteEndpoint *ep, USBPacket *p,
     p->status = status;
     p->actual_length = actual;
     ep->poll = REMOTE_POLL_NONE;
+    remote_settle(s, p);
+    if (s->plug == REMOTE_LEAVING) {
+        remote_schedule(s);
+    }
     if (!remote_is_control(ep)) {
         remote_guest_saw(s, ep, status);
     }
@@ -214,4 +221,24 @@ void remote_poll_control(USBRemoteState *s, RemoteEndpoint *ep,
         remote_nak(s, ep, p, r ? REMOTE_POLL_ASKED
                                : remote_ask_control(s, ep, p));
     }
+}
+
+/*
+ * The peer has gone at @since.  Until when the guest's polls may take to fetch
+ * what was answered before, or 0 if there is nothing: a service interval.
+ */
+int64_t remote_fetch_time(USBRemoteState *s, int64_t since)
+{
+    int64_t end = 0;
+    unsigned i;
+
+    REMOTE_FOREACH_BUSY(s, i) {
+        RemoteEndpoint *ep = &s->eps[i];
+
+        if (ep->nak_mode && !QTAILQ_EMPTY(&ep->requests)) {
+            end = MAX(end, since + remote_interval_ns(s, ep) +
+                           REMOTE_SETTLE_NS);
+        }
+    }
+    return end;
 }

@@ -425,9 +425,37 @@ void remote_abort(USBRemoteState *s, int status)
 {
     int i;
 
+    s->stages = false;
     for (i = 0; i < REMOTE_ENDPOINTS; i++) {
         remote_mark_packets(&s->eps[i], status);
         remote_forget(s, &s->eps[i]);
+    }
+    remote_schedule(s);
+}
+
+/*
+ * The peer has gone: what it has not answered, it will not.  Packets wait for
+ * the unplug.
+ */
+void remote_void_unanswered(USBRemoteState *s)
+{
+    RemoteRequest *r, *next;
+    RemotePacket *rp;
+    int i;
+
+    for (i = 0; i < REMOTE_ENDPOINTS; i++) {
+        RemoteEndpoint *ep = &s->eps[i];
+
+        QTAILQ_FOREACH_SAFE(r, &ep->requests, next, next) {
+            if (r->state == REMOTE_DONE && !r->stands_in) {
+                continue;
+            }
+            rp = remote_packet_of(r);
+            if (rp) {
+                remote_unask(ep, rp);
+            }
+            remote_request_free(s, r);
+        }
     }
     remote_schedule(s);
 }

@@ -50,7 +50,7 @@ static void remote_unplug(USBRemoteState *s)
     USBDevice *udev = USB_DEVICE(s);
 
     trace_usb_remote_unplug(remote_name(s), s->attachment.number);
-    s->plugged = false;
+    s->plug = REMOTE_OUT;
     remote_abort(s, USB_RET_NODEV);
     usb_device_detach(udev);
     s->detached_at = remote_now(s);
@@ -79,7 +79,7 @@ static void remote_plug(USBRemoteState *s)
         error_free(err);
         return;
     }
-    s->plugged = true;
+    s->plug = REMOTE_IN;
     remote_table_reset(s);
     remote_conn_attached(s, USB_REMOTE_ATTACHED_OK, NULL);
 }
@@ -93,13 +93,19 @@ static int64_t remote_plug_time(USBRemoteState *s)
     return s->detached_at + s->attachment.gap_ns;
 }
 
-static void remote_replug(USBRemoteState *s)
+/*
+ * Unplug, say so, and plug in anew, as far as it is time for that.  Returns
+ * when to look again, or INT64_MAX.
+ */
+static int64_t remote_replug(USBRemoteState *s)
 {
-    if (s->unplug) {
-        s->unplug = false;
-        if (USB_DEVICE(s)->attached) {
-            remote_unplug(s);
+    if (s->plug == REMOTE_LEAVING) {
+        int64_t again = remote_last_words(s, s->left_at);
+
+        if (again) {
+            return again;
         }
+        remote_unplug(s);
     }
     if (s->detach_owed) {
         s->detach_owed = false;
@@ -108,17 +114,20 @@ static void remote_replug(USBRemoteState *s)
     if (remote_now(s) >= remote_plug_time(s)) {
         remote_plug(s);
     }
+    return remote_plug_time(s);
 }
 
 /*
  * The peer has given up what the guest may still see: nothing more is asked
- * of it, and it is unplugged as soon as the VM runs.
+ * of it, and it is unplugged when the VM runs and the guest has the answers.
  */
 static void remote_let_go(USBRemoteState *s)
 {
-    s->unplug = USB_DEVICE(s)->attached;
-    s->plugged = false;
-    remote_abort(s, USB_RET_NODEV);
+    if (s->plug == REMOTE_IN) {
+        s->plug = REMOTE_LEAVING;
+        s->left_at = remote_now(s);
+        remote_void_unanswered(s);
+    }
 }
 
 /* ATTACH; its form was checked.  Returns USB_REMOTE_ERROR_*. */
@@ -177,7 +186,6 @@ void remote_lost(USBRemoteState *s)
 
     remote_let_go(s);
     s->detach_owed = false;
-    s->remote_wakeup_due = false;
     memset(a, 0, sizeof(*a));
     s->epoch = 0;
     remote_spares_drop(s);
@@ -187,7 +195,7 @@ static void remote_signal_wakeup(USBRemoteState *s)
 {
     if (s->remote_wakeup_due) {
         s->remote_wakeup_due = false;
-        if (s->plugged) {
+        if (remote_on_bus(s)) {
             usb_wakeup(usb_ep_get(USB_DEVICE(s), USB_TOKEN_IN, 0), 0);
         }
     }
@@ -199,7 +207,7 @@ static void remote_signal_wakeup(USBRemoteState *s)
  */
 void remote_run(USBRemoteState *s)
 {
-    int64_t next;
+    int64_t next, again;
 
     if (s->in_run) {
         remote_schedule(s);
@@ -209,12 +217,16 @@ void remote_run(USBRemoteState *s)
     s->conn.spoilt = false;
     next = remote_requests_tick(s, remote_now(s));
     if (remote_live()) {
-        remote_replug(s);
+        if (s->plug == REMOTE_GONE) {
+            remote_unplug(s);
+        }
         remote_deliver(s);
         remote_signal_wakeup(s);
+        again = remote_replug(s);
+        next = MIN(next, again);
     }
     s->in_run = false;
-    remote_clock_alarm(&s->clock, MIN(next, remote_plug_time(s)));
+    remote_clock_alarm(&s->clock, next);
     remote_conn_settle(s);
 }
 
@@ -341,9 +353,9 @@ static int usb_remote_post_load(void *opaque, int version_id)
                      "speed or control transfer", remote_name(s));
         return -EINVAL;
     }
-    remote_let_go(s);
+    s->plug = udev->attached ? REMOTE_GONE : REMOTE_OUT;
+    remote_abort(s, USB_RET_NODEV);
     remote_next_epoch(s);
-    remote_schedule(s);
     return 0;
 }
 
@@ -424,7 +436,7 @@ static void usb_remote_unrealize(USBDevice *udev)
     USBRemoteState *s = USB_REMOTE(udev);
 
     /* The core has detached the device already. */
-    s->plugged = false;
+    s->plug = REMOTE_OUT;
     s->attachment.wanted = false;
     remote_conn_fini(s);
     qemu_del_vm_change_state_handler(s->vmstate);
@@ -450,12 +462,12 @@ static char *usb_remote_get_speed(Object *obj, Error **errp)
     static const char *const names[] = { "low", "full", "high", "super" };
     USBRemoteState *s = USB_REMOTE(obj);
 
-    return g_strdup(s->plugged ? names[remote_speed(s)] : "none");
+    return g_strdup(s->plug == REMOTE_IN ? names[remote_speed(s)] : "none");
 }
 
 static bool usb_remote_get_plugged(Object *obj, Error **errp)
 {
-    return USB_REMOTE(obj)->plugged;
+    return USB_REMOTE(obj)->plug == REMOTE_IN;
 }
 
 static const struct {

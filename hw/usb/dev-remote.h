@@ -69,6 +69,16 @@ OBJECT_DECLARE_SIMPLE_TYPE(USBRemoteState, USB_REMOTE)
 /* The least time between a nak and the next SUBMIT (virtual time). */
 #define REMOTE_RETRY_NS             SCALE_MS
 
+/*
+ * So long a controller may need to hand to the guest what was completed: what
+ * UHCI does once in a frame, twice for the last two stages of a control
+ * transfer; longer if it is more than fits into a frame, up to the limit.
+ */
+#define REMOTE_FRAME_NS             SCALE_MS
+#define REMOTE_FRAME_BYTES          1280
+#define REMOTE_SETTLE_NS            (4 * REMOTE_FRAME_NS)
+#define REMOTE_SETTLE_MAX_NS        (20 * REMOTE_FRAME_NS)
+
 /* A controller that polls has given up what it did not poll for so long. */
 #define REMOTE_POLL_LOST_NS         NANOSECONDS_PER_SECOND
 
@@ -168,6 +178,7 @@ typedef enum RemotePollState {
     REMOTE_POLL_ASKED,          /* the peer has to answer a request */
     REMOTE_POLL_BACKOFF,        /* it answered nak: READY, or the time retry_at */
     REMOTE_POLL_STARVED,        /* there is no credit */
+    REMOTE_POLL_GONE,           /* nobody: the unplug ends the packet */
     REMOTE_POLL_AGAIN,          /* the controller is to be told to try again */
 } RemotePollState;
 
@@ -287,6 +298,13 @@ typedef struct RemoteAttachment {
     UsbRemoteEndpoint table[USB_REMOTE_MAX_ENDPOINTS];
 } RemoteAttachment;
 
+typedef enum RemotePlugState {
+    REMOTE_OUT,                 /* the guest sees no device of ours */
+    REMOTE_IN,                  /* it sees what the peer attached */
+    REMOTE_LEAVING,             /* until it has what the peer answered last */
+    REMOTE_GONE,                /* until the VM runs, and not a moment longer */
+} RemotePlugState;
+
 struct USBRemoteState {
     USBDevice parent_obj;
 
@@ -304,8 +322,11 @@ struct USBRemoteState {
     bool in_run;
 
     RemoteAttachment attachment;
-    bool plugged;               /* the guest sees what the peer attached */
-    bool unplug;                /* must be unplugged before anything else */
+    RemotePlugState plug;
+    int64_t left_at;            /* virtual ns: LEAVING since then */
+    int64_t settled_at;         /* virtual ns: see remote_settle() */
+    bool stages;                /* the guest has stages of a control transfer */
+                                /* to go that the peer has answered */
     bool nak_only;              /* USB_BUS_ONE_ASYNC, as it was at the plug */
     uint32_t epoch;
     int64_t detached_at;        /* virtual ns; 0: before all time */
@@ -335,6 +356,12 @@ struct USBRemoteState {
     unsigned next_config;
     uint8_t product_index;      /* iProduct, as seen going by */
 };
+
+/* Does the guest see a device, and may it have answers of the peer's? */
+static inline bool remote_on_bus(USBRemoteState *s)
+{
+    return s->plug == REMOTE_IN || s->plug == REMOTE_LEAVING;
+}
 
 /* dev-remote.c */
 const char *remote_name(USBRemoteState *s);
@@ -435,6 +462,7 @@ void remote_abandon(USBRemoteState *s, RemoteRequest *r);
 void remote_drop_requests(USBRemoteState *s, RemoteEndpoint *ep);
 void remote_guest_saw(USBRemoteState *s, RemoteEndpoint *ep, int status);
 void remote_abort(USBRemoteState *s, int status);
+void remote_void_unanswered(USBRemoteState *s);
 void remote_complete(USBRemoteState *s, const UsbRemoteHead *h,
                      const UsbRemoteComplete *m);
 void remote_ready(USBRemoteState *s, uint8_t address);
@@ -456,11 +484,14 @@ int remote_take(USBRemoteState *s, RemoteEndpoint *ep, USBPacket *p,
 void remote_fill(USBRemoteState *s);
 void remote_deliver_endpoint(USBRemoteState *s, RemoteEndpoint *ep);
 void remote_deliver(USBRemoteState *s);
+void remote_settle(USBRemoteState *s, USBPacket *p);
+int64_t remote_last_words(USBRemoteState *s, int64_t since);
 
 /* dev-remote-poll.c: endpoints in NAK mode */
 void remote_poll_in(USBRemoteState *s, RemoteEndpoint *ep, USBPacket *p);
 void remote_poll_out(USBRemoteState *s, RemoteEndpoint *ep, USBPacket *p);
 void remote_poll_control(USBRemoteState *s, RemoteEndpoint *ep, USBPacket *p);
+int64_t remote_fetch_time(USBRemoteState *s, int64_t since);
 
 static inline RemoteEndpoint *remote_ep(USBRemoteState *s, uint8_t address)
 {

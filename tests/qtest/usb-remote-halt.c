@@ -275,26 +275,6 @@ static void late_stall_drops_what_came_before(const void *opaque)
     rig_free(rig);
 }
 
-/* Plugged, with interrupt endpoints that are asked every 10 ms or less often */
-static Rig *rig_new_slow(const UsbHcDriver *drv)
-{
-    const UsbRemoteEndpoint table[] = {
-        { .address = { PEER_INT_IN }, .type = { USB_REMOTE_TYPE_INTERRUPT },
-          .max_packet = { 64 }, .interval = { 10 } },
-        { .address = { PEER_INT_OUT }, .type = { USB_REMOTE_TYPE_INTERRUPT },
-          .max_packet = { 64 }, .interval = { 10 } },
-    };
-    Rig *rig = rig_new_peer(drv);
-
-    peer_send_attach(rig->peer, rig->speeds, USB_REMOTE_ADDRESS_ACCEPT, 0,
-                     table, G_N_ELEMENTS(table));
-    peer_expect_free(rig->peer, USB_REMOTE_MSG_ATTACHED);
-    peer_device_init(&rig->peer->device, drv->best);
-    rig->dev = usbhc_attach(rig->hc);
-    rig_configure(rig);
-    return rig;
-}
-
 /* The peer has said NAK, and it is long until the endpoint is asked again. */
 static void halt_after_a_nak(Rig *rig, UsbHcEndpoint *ep, uint8_t request)
 {
@@ -312,7 +292,7 @@ static void halt_after_a_nak(Rig *rig, UsbHcEndpoint *ep, uint8_t request)
 
 static void nak_outlives_a_halt(const void *opaque)
 {
-    Rig *rig = rig_new_slow(opaque);
+    Rig *rig = rig_new_slow(opaque, 10);
 
     halt_after_a_nak(rig, rig->int_in, CLEAR_FEATURE);
     halt_after_a_nak(rig, rig->int_in, SET_FEATURE);

@@ -282,6 +282,25 @@ void rig_plug(Rig *rig)
     rig_configure(rig);
 }
 
+Rig *rig_new_slow(const UsbHcDriver *drv, uint8_t interval)
+{
+    const UsbRemoteEndpoint table[] = {
+        { .address = { PEER_INT_IN }, .type = { USB_REMOTE_TYPE_INTERRUPT },
+          .max_packet = { 64 }, .interval = { interval } },
+        { .address = { PEER_INT_OUT }, .type = { USB_REMOTE_TYPE_INTERRUPT },
+          .max_packet = { 64 }, .interval = { interval } },
+    };
+    Rig *rig = rig_new_peer(drv);
+
+    peer_send_attach(rig->peer, rig->speeds, USB_REMOTE_ADDRESS_ACCEPT, 0,
+                     table, G_N_ELEMENTS(table));
+    peer_expect_free(rig->peer, USB_REMOTE_MSG_ATTACHED);
+    peer_device_init(&rig->peer->device, drv->best);
+    rig->dev = usbhc_attach(rig->hc);
+    rig_configure(rig);
+    return rig;
+}
+
 void rig_unplug_guest(Rig *rig)
 {
     if (rig->dev) {

@@ -58,6 +58,11 @@ Rig *rig_new_real(const UsbHcDriver *drv, const char *options);
 Rig *rig_new_peer(const UsbHcDriver *drv);
 /* Plugged, addressed, configured, endpoints open. */
 Rig *rig_new_plugged(const UsbHcDriver *drv);
+/*
+ * The same, but QEMU takes its interrupt endpoints for slower: @interval is
+ * their bInterval in the peer's own table, which the guest does not see.
+ */
+Rig *rig_new_slow(const UsbHcDriver *drv, uint8_t interval);
 /* The same, with a peer that says @hello */
 Rig *rig_new_with_hello(const UsbHcDriver *drv, const UsbRemoteHello *hello);
 /* QEMU with one of its own devices, addressed and configured */
@@ -192,6 +197,7 @@ void usb_remote_machine_add(void);
 void usb_remote_fuzz_peer_add(void);
 void usb_remote_xhci_add(void);
 void usb_remote_xhci_cancel_add(void);
+void usb_remote_goodbye_add(void);
 void usb_remote_halt_add(void);
 void usb_remote_hcd_add(void);
 void usb_remote_ohci_add(void);

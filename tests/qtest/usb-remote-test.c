@@ -29,6 +29,7 @@ int main(int argc, char **argv)
     usb_remote_fuzz_peer_add();
     usb_remote_xhci_add();
     usb_remote_xhci_cancel_add();
+    usb_remote_goodbye_add();
     usb_remote_halt_add();
     usb_remote_hcd_add();
     usb_remote_ohci_add();
