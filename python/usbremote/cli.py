@@ -7,7 +7,6 @@ import argparse
 import json
 import logging
 import os
-import signal
 import sys
 from collections import Counter
 from functools import partial
@@ -20,11 +19,14 @@ from .engine import engine_of
 from .errors import Refused, UsbRemoteError, printable
 from .pcap import PcapWriter
 from .session import Counters
+from .signals import Signals
 from .transport import (Address, Background, Server, farewell,
                         run_until_signal)
 from .types import Speed
+from .watchdog import authors, described, places_of_error
 
 Make = Callable[[argparse.Namespace], Device]
+INTERRUPTED = 130               # exit code, as after SIGINT
 LOG_LEVELS = ("error", "warning", "info", "debug")
 
 
@@ -260,7 +262,10 @@ class Program:
                   file=sys.stderr)
 
     def run(self) -> int:
-        """0 after SIGINT, SIGTERM or QEMU's BYE, 1 with one line else."""
+        """
+        0 after SIGINT, SIGTERM or QEMU's BYE, INTERRUPTED when the device's
+        code had to be interrupted, 1 with one line else.
+        """
         where = ""
         try:
             server = self.server()
@@ -269,12 +274,19 @@ class Program:
                 self._capture = open(self.options.pcap, "wb", buffering=0)
                 self._capture.write(PcapWriter.HEADER)
             where = f"{server.address.text}: "
-            try:
-                closed = run_until_signal(server, {
-                    signal.SIGUSR1: partial(poke, server),
-                    signal.SIGUSR2: self.write_stats_now}, self.background)
-            finally:
-                self.write_stats_now()
+            with Signals(server.stop, {
+                    "SIGUSR1": partial(poke, server),
+                    "SIGUSR2": self.write_stats_now}) as signals:
+                try:
+                    closed = run_until_signal(server, signals,
+                                              self.background)
+                finally:
+                    self.write_stats_now()
+        except KeyboardInterrupt as err:
+            place = authors(places_of_error(err.__traceback__))
+            where = f" in {described(place)}" if place else ""
+            print(f"{self.name}: interrupted{where}", file=sys.stderr)
+            return INTERRUPTED
         except (UsbRemoteError, OSError) as err:
             print(f"{self.name}: {where}{plain(err)}", file=sys.stderr)
             return 1

@@ -12,18 +12,18 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 import socket
 import stat
 from dataclasses import dataclass
-from typing import (Any, AsyncIterator, Callable, Coroutine, Dict, List,
-                    Optional)
+from typing import Any, AsyncIterator, Callable, Coroutine, List, Optional
 
 from .device import Device
 from .errors import (ConnectionLost, LocalError, NotUsbRemote,
                      ProtocolViolation, RemoteError)
 from .port import Factory, Port
 from .session import Closed, Counters, PeerSession, Tap
+from .signals import Signals
+from .watchdog import Watchdog
 from ._proto import ByeReason
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 FIRST_DELAY = 0.1               # seconds between attempts to connect
 LAST_DELAY = 2.0
 CLOSE_TIME = 1.0                # seconds that the last bytes may take
+NO_UNIX = "this system has no unix sockets: use tcp:HOST:PORT"
 BUSY = ": is another peer connected there? (--reconnect waits)"
 
 
@@ -321,6 +322,8 @@ class Server:
                                                      self.address.host)
             return await loop.create_server(factory, self.address.host,
                                             self.address.port)
+        except NotImplementedError:
+            raise LocalError(NO_UNIX) from None
         except OSError as err:
             raise LocalError(f"cannot listen: {reason(err)}") from None
 
@@ -337,6 +340,8 @@ async def open_link(address: Address, link: Link) -> None:
         else:
             transport, _ = await loop.create_connection(
                 lambda: link, address.host, address.port)
+    except NotImplementedError:
+        raise LocalError(NO_UNIX) from None
     except OSError as err:
         raise NoConnection(f"cannot connect: {reason(err)} (is QEMU "
                            "running? --reconnect waits for it)") from None
@@ -386,33 +391,30 @@ def remove_dead_socket(path: str) -> None:
 def set_no_delay(transport: asyncio.BaseTransport) -> None:
     """A small answer must not wait for the one before it."""
     sock = transport.get_extra_info("socket")
-    if sock is not None and sock.family != socket.AF_UNIX:
+    if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 Background = Callable[[Server], Coroutine[Any, Any, None]]
 
 
-def run_until_signal(server: Server,
-                     signals: Dict[signal.Signals, Callable[[], None]],
+def run_until_signal(server: Server, signals: Signals,
                      background: Optional[Background] = None
                      ) -> Optional[Closed]:
     """
-    Run a server on a loop of its own until it ends or SIGINT or SIGTERM
-    arrives; other signals call what they are given; background runs beside.
+    Run a server on a loop of its own until it ends, or a signal stops it;
+    background runs beside.  Raises KeyboardInterrupt where the loop does not
+    get to the signal.
     """
     async def main() -> Optional[Closed]:
         loop = asyncio.get_running_loop()
-        for ending in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(ending, server.stop)
-        for number, call in signals.items():
-            loop.add_signal_handler(number, call)
-        if background is None:
-            return await server.run()
-        beside = loop.create_task(background(server))
-        try:
-            return await server.run()
-        finally:
-            beside.cancel()
+        with signals.attached(loop), Watchdog():
+            if background is None:
+                return await server.run()
+            beside = loop.create_task(background(server))
+            try:
+                return await server.run()
+            finally:
+                beside.cancel()
 
     return asyncio.run(main())

@@ -12,6 +12,8 @@ PACKAGE = PYTHON / "usbremote"
 # The only file with sockets; asyncio is everywhere but in the protocol.
 TRANSPORT = "usbremote.transport"
 PROTOCOL = "usbremote.session"
+# The only one with a thread: it watches what may block all others.
+WATCHDOG = "usbremote.watchdog"
 IO = {"socket", "select", "socketserver", "ssl", "subprocess", "threading",
       "multiprocessing", "concurrent", "http"}
 
@@ -81,12 +83,14 @@ def reached(name, graph):
 
 
 class Imports(unittest.TestCase):
-    def test_only_the_transport_has_sockets(self):
+    def test_only_the_transport_has_sockets_and_only_the_watchdog_a_thread(self):
         for name, path in modules():
             with self.subTest(name):
                 found = IO & set(imported(path))
                 if name == TRANSPORT:
                     self.assertIn("socket", found)
+                elif name == WATCHDOG:
+                    self.assertEqual(found, {"threading"})
                 else:
                     self.assertEqual(found, set())
 
