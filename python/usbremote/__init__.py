@@ -12,7 +12,8 @@ a device is: types, setup, place, parsed, descriptors, strings, microsoft.
 What it does: endpoint, jobs, context, requests, function, functions, device.
 What runs it: layout (its descriptors), ep0, pipes, runs (its functions),
 standard, engine, port (a session with a device plugged in).  The outside:
-transport (the only file with sockets), embed (connect() and serve()), cli
+transport (the only file with sockets), signals and watchdog (programs whose
+device blocks them), embed (connect() and serve()), cli
 (what every device's command line has in common), loader, reload and
 describe (devices as files), commands (python3 -m usbremote).
 """

@@ -46,6 +46,8 @@ class Socket(Line, Protocol):
 
     async def replace(self, device: "Device") -> None: ...
 
+    def replug(self, device: "Device", after: float = 0.0) -> None: ...
+
     def wakeup(self) -> None: ...
 
     def ready(self, address: int) -> None: ...
@@ -213,6 +215,15 @@ class Device(Running):
         if self.remote_wakeup:
             self.port.wakeup()
         return self.remote_wakeup
+
+    def replug(self, after: float = 0.0, device: Optional["Device"] = None
+               ) -> None:
+        """
+        Be unplugged now, and plugged in again after so many seconds, or
+        another device instead.  It goes on by itself: the jobs of the device
+        end with the unplugging, this does not.  connected() goes on, too.
+        """
+        self.port.replug(device or self, after)
 
     def string(self, text: Optional[Text]) -> int:
         """

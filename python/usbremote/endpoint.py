@@ -410,10 +410,23 @@ class OutEndpoint(Pipe):
     async def __anext__(self) -> bytes:
         return await self.read_packet()
 
+    async def read_some(self) -> bytes:
+        """
+        Read what has come: the rest of the guest's oldest request, which
+        may be one packet or a large part of a transfer, and empty where the
+        guest sent an empty packet.  Where a transfer ends it does not tell.
+
+        Waits, and raises, as read_packet() does.
+        """
+        request = await self._request()
+        return self._take(request, request.submit.length)
+
     async def read_transfer(self, limit: int = 1 << 24) -> bytes:
         """
         Read up to the end of the transfer: a packet shorter than the
-        endpoint's largest, or an empty one.
+        endpoint's largest, or an empty one.  Where the guest does not send
+        that, as after a multiple of the packet size it need not, this waits
+        for more: see read_some(), read_exactly().
 
         Raises TransferAborted and LocalError as send() does, LocalError
         also when it grows beyond limit bytes.

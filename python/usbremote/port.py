@@ -46,6 +46,7 @@ class Port:
         self.write: Callable[[bytes], None] = lambda data: None
         self.on_closed: Callable[[Closed], None] = lambda closed: None
         self._main: Optional[Job] = None
+        self._replugging: Optional[Job] = None
         self._closed: Optional[Closed] = None
         self._closing: List[Waiter] = []
         self._plugging: List[Waiter] = []
@@ -165,6 +166,22 @@ class Port:
         self._begin(device)
         self.flush()
 
+    def replug(self, device: Device, after: float = 0.0) -> None:
+        """
+        Unplug what is plugged in, now, and plug in this device after so many
+        seconds; both go on by themselves.  A later call goes before this.
+        """
+        if self._replugging is not None:
+            self._replugging.cancel()
+        self._replugging = Job(self.loop, self._replug(device, after),
+                               lambda: None)
+
+    async def _replug(self, device: Device, after: float) -> None:
+        if self.session.state in (State.ATTACHING, State.ATTACHED):
+            await self.unplug()
+        await asyncio.sleep(after)
+        self.attach(device)
+
     def wakeup(self) -> None:
         """Signal remote wakeup (USB 2.0 section 9.1.1.6)."""
         self.session.wakeup()
@@ -260,8 +277,9 @@ class Port:
         if self._engine is not None:
             self._engine.gone("the connection is over")
             self._engine.ended(error)
-        if self._main is not None:
-            self._main.cancel()
+        for job in (self._main, self._replugging):
+            if job is not None:
+                job.cancel()
         self._settle(self._plugging, None, error)
         self._settle(self._unplugging, None, error)
         self._closed = event

@@ -109,6 +109,22 @@ class Strings(unittest.TestCase):
     def test_an_index_that_is_not_there(self):
         self.assertIsNone(strings.Strings().encode(1))
 
+    def test_texts_in_several_languages(self):
+        class Polyglot(Device):
+            manufacturer = "me"
+            product = {0x0409: "lamp", 0x0407: "Lampe"}
+        bench = Bench(Polyglot)
+        bench.plug_in()
+
+        def string(index, language):
+            return bench.control(Setup(0x80, 6, 0x300 | index, language,
+                                       255)).data[2:]
+        self.assertEqual(string(0, 0), b"\x09\x04\x07\x04")
+        for language, text in ((0x0409, "lamp"), (0x0407, "Lampe"),
+                               (0x040c, "lamp")):
+            self.assertEqual(string(2, language).decode("utf-16-le"), text)
+        self.assertEqual(string(1, 0x0407).decode("utf-16-le"), "me")
+
 
 class Parsing(unittest.TestCase):
     def test_what_was_encoded(self):

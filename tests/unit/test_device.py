@@ -172,6 +172,21 @@ class GetDescriptor(OnBench):
                          STALL)
 
 
+    def test_each_of_several_raw_configurations_can_be_set(self):
+        one, two = (Configuration([Interface(endpoints=[
+            Endpoint(0x83, TransferType.BULK, size)])], value=value).encode(
+                Speed.FULL, lambda text: 0) for value, size in ((7, 8),
+                                                                (9, 16)))
+        self.device.raw_descriptors = {desc.CONFIGURATION: one,
+                                       (desc.CONFIGURATION, 1): two}
+        for value, size in ((9, 16), (7, 8)):
+            self.assertEqual(self.ask(SET, Standard.SET_CONFIGURATION,
+                                      value)[0], OK)
+            self.assertEqual(self.device.ep_in(3).max_packet, size)
+        self.assertEqual(self.ask(SET, Standard.SET_CONFIGURATION, 8)[0],
+                         STALL)
+
+
 class AtHighSpeed(OnBench):
     speed = Speed.HIGH
 
@@ -246,6 +261,31 @@ class Configurations(OnBench):
         self.bench.qemu.cancel(id)
         self.bench.exchange()
         self.assertEqual(self.bench.answer_to(id).status, Status.CANCELLED)
+
+
+class Zero(Gadget):
+    """bConfigurationValue 0: wrong (USB 2.0 section 9.4.7), and met."""
+
+    def configurations(self, speed):
+        return [Configuration([Interface(endpoints=[
+            Endpoint(0x81, TransferType.BULK)])], value=0)]
+
+    async def configured(self):
+        await self.ep_in(1).send(b"zero")
+
+
+class ConfigurationZero(OnBench):
+    make = Zero
+
+    def test_it_is_served(self):
+        self.assertFalse(self.device.is_configured)
+        self.bench.configure(0)
+        self.assertTrue(self.device.is_configured)
+        id = self.bench.read(0x81, 64)
+        self.assertEqual(self.bench.answered(id).data, b"zero")
+        self.bench.qemu.reset()
+        self.bench.exchange()
+        self.assertFalse(self.device.is_configured)
 
 
 class Interfaces(OnBench):
@@ -375,6 +415,33 @@ class InterfaceSet(OnBench):
         self.assertEqual(self.choose(7), [])
 
 
+class Job(Gadget):
+    """A job of it is wrong."""
+
+    async def configured(self):
+        self.start(self.fail())
+        async for _ in self.ep_out(1):
+            pass
+
+    async def fail(self):
+        await self.sleep(1)
+        raise ValueError("a bug")
+
+
+class FailedJob(OnBench):
+    make = Job
+
+    def test_a_bug_in_a_job_halts_the_endpoints(self):
+        self.bench.configure()
+        id = self.bench.read(0x81, 64)
+        logging.disable(logging.NOTSET)
+        with self.assertLogs("usbremote", "ERROR") as logs:
+            self.bench.exchange(1)
+        self.assertIn("fail failed, its endpoints are halted\nTraceback",
+                      logs.output[0].partition("Job.")[2])
+        self.assertEqual(self.bench.answered(id).status, STALL)
+
+
 class Broken(Gadget):
     """Its configured() is wrong."""
 
@@ -445,6 +512,50 @@ class Handlers(OnBench):
         self.assertIsNone(self.bench.answer_to(id))
         self.bench.exchange(1)
         self.assertEqual(self.bench.answer_to(id).data, b"late")
+
+    def slow(self):
+        """A request that is answered after a second; where its end goes."""
+        ended = []
+
+        async def slow():
+            try:
+                await self.device.sleep(1)
+                ended.append("answered")
+                return b"slow"
+            except BaseException as err:
+                ended.append(type(err).__name__)
+                raise
+        self.device.control = lambda setup: (
+            slow() if setup.request == 9 and setup.is_in
+            else Device.control(self.device, setup))
+        id = self.bench.qemu.control(Setup(0xc0, 9, 0, 0, 64))
+        self.bench.exchange()
+        return id, ended
+
+    def test_a_coroutine_ends_with_what_it_is_to_answer(self):
+        for what, end in (
+                ("a cancel", lambda id: self.bench.qemu.cancel(id)),
+                ("a bus reset", lambda id: self.bench.qemu.reset()),
+                ("an unplugging", lambda id: self.bench.port.detach()),
+                ("a lost connection", lambda id: self.bench.port.eof())):
+            with self.subTest(what):
+                self.setUp()
+                id, ended = self.slow()
+                end(id)
+                self.bench.exchange(5)
+                self.assertEqual(ended, ["CancelledError"])
+
+    def test_a_coroutine_may_set_the_configuration(self):
+        """And is not ended by that."""
+        async def later(setup):
+            await self.device.sleep(1)
+            return Device.control(self.device, setup)
+        self.device.control = later
+        id = self.bench.qemu.control(Setup(
+            SET, Standard.SET_CONFIGURATION, 1, 0, 0))
+        self.bench.exchange(1)
+        self.assertEqual(self.bench.answered(id).status, OK)
+        self.assertEqual(self.device.log[-1], "configured")
 
     def test_nobody_answers(self):
         for _ in range(2):
@@ -521,6 +632,36 @@ class Plugging(OnBench):
         self.bench.qemu.attached(Speed.HIGH)
         self.bench.exchange()
         self.assertEqual(log, ["out", Speed.HIGH])
+
+    def test_replug_outlives_the_jobs_of_the_device(self):
+        class Restless(Gadget):
+            async def configured(self):
+                self.log.append("off")
+                self.replug(after=5)
+                await self.sleep(1)
+                self.log.append("not reached")
+        bench = Bench(Restless)
+        bench.plug_in()
+        bench.configure()
+        self.assertIsInstance(bench.heard[-1], Detach)
+        bench.qemu.detached()
+        bench.exchange(4.9)
+        self.assertIsInstance(bench.heard[-1], Detach)
+        bench.exchange(0.1)
+        self.assertEqual(bench.heard[-1].attachment, 2)
+        bench.qemu.attached()
+        bench.exchange()
+        self.assertEqual(bench.device.log[2:], ["off", "detached",
+                                                "attached FULL"])
+
+    def test_replug_may_bring_another_device(self):
+        other = Gadget()
+        self.device.replug(device=other)
+        self.bench.exchange()
+        self.bench.qemu.detached()
+        self.bench.exchange()
+        self.assertIs(self.device, other)
+        self.assertEqual(len(self.attaches()), 2)
 
     def test_a_device_that_cannot_be_attached(self):
         self.bench.port.attach(self.device)

@@ -255,6 +255,18 @@ class Sending(OnBench):
 
 
 class Reading(OnBench):
+    def test_some_is_what_came_with_one_request(self):
+        for data in (bytes(64), b"", bytes(range(200))):
+            self.do("some", self.device.ep_out(2).read_some())
+            self.assertEqual(self.write(data), (Status.OK, len(data)))
+            self.assertEqual(self.log.pop(), ("some", data))
+
+    def test_some_is_the_rest_of_what_was_read_before(self):
+        self.do("packet", self.device.ep_out(2).read_packet())
+        self.assertIsNone(self.write(bytes(range(150))))
+        self.do("some", self.device.ep_out(2).read_some())
+        self.assertEqual(self.log[-1], ("some", bytes(range(64, 150))))
+
     def test_a_request_waits_for_its_reader(self):
         self.assertIsNone(self.write(b"hello"))
         self.do("read", self.device.ep_out(2).read_transfer())
