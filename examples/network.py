@@ -95,8 +95,8 @@ class Network(Device):
         rate = struct.pack("<II", *[BIT_RATE[self.speed]] * 2)
         for code, value, data in ((cdc.CONNECTION_SPEED_CHANGE, 0, rate),
                                   (cdc.NETWORK_CONNECTION, 1, b"")):
-            await self.ep_in(NOTIFY).send(cdc.notification(
-                code, CONTROL, value, data), zlp=True)
+            await self.ep_in(NOTIFY).send_packet(cdc.notification(
+                code, CONTROL, value, data))
 
     async def resend(self, host):
         while True:

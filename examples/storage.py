@@ -233,7 +233,7 @@ class Scsi:
 
 
 class Disk(Device):
-    vendor_id, product_id = 0x1209, 0x0002
+    vendor_id, product_id = 0x1209, 0x0008
     manufacturer, product = "usb-remote", "Storage"
     speeds = (Speed.FULL, Speed.HIGH, Speed.SUPER)
 

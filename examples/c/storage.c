@@ -416,7 +416,7 @@ int main(int argc, char **argv)
         { "--serial", &s.disk.serial, NULL }, { NULL, NULL, NULL }
     };
     UsbRemoteDeviceInfo info = {
-        0, 0x1209, 0x0002, 0x0100, 0, 0, 0, 1, 2, 3, NULL, 3,
+        0, 0x1209, 0x0008, 0x0100, 0, 0, 0, 1, 2, 3, NULL, 3,
         configurations, 1
     };
 

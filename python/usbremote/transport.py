@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 FIRST_DELAY = 0.1               # seconds between attempts to connect
 LAST_DELAY = 2.0
+PATIENCE = 2.0                  # until it is told that nobody says HELLO
 CLOSE_TIME = 1.0                # seconds that the last bytes may take
 NO_UNIX = "this system has no unix sockets: use tcp:HOST:PORT"
 BUSY = ": is another peer connected there? (--reconnect waits)"
@@ -83,15 +84,17 @@ class Link(asyncio.Protocol):
         self.closed: Optional[Closed] = None
         self._transport: Optional[asyncio.Transport] = None
         self._timeout, self._hint = timeout, hint
-        self._timer: Optional[asyncio.TimerHandle] = None
+        self._timers: List[asyncio.TimerHandle] = []
         port.on_closed = self._on_closed
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        loop = asyncio.get_running_loop()
+        self._timers.append(loop.call_later(PATIENCE, self._waits))
         if self._timeout is not None:
-            self._timer = asyncio.get_running_loop().call_later(
-                self._timeout, self._too_late)
+            self._timers.append(loop.call_later(self._timeout,
+                                                self._too_late))
         self.port.start(self._write)
 
     def data_received(self, data: bytes) -> None:
@@ -145,9 +148,13 @@ class Link(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def _waits(self) -> None:
+        log.warning("no answer yet%s", self._hint)
+
     def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
 
     def result(self) -> Closed:
         """

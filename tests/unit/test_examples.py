@@ -9,7 +9,9 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from support import ROOT
+from support import ROOT, load_example
+
+from usbremote import Device
 
 EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.py"))
 LONGEST = 300                   # lines
@@ -53,6 +55,20 @@ class Each(Command):
         for name in EXAMPLES:
             with self.subTest(name):
                 self.refused(name, "'warp' is none of", "--speed", "warp")
+
+    def test_no_two_of_them_have_the_same_id(self):
+        """Together in a guest, they are told apart by it."""
+        ids = {}
+        for name in EXAMPLES:
+            module = load_example(name)
+            for kind in vars(module).values():
+                if (isinstance(kind, type) and issubclass(kind, Device)
+                        and kind.__module__ == name):
+                    ids.setdefault((kind.vendor_id, kind.product_id),
+                                   []).append(name)
+        self.assertEqual({id: names for id, names in ids.items()
+                          if len(names) > 1}, {})
+        self.assertEqual(len(ids), len(EXAMPLES))
 
     def test_it_can_be_read(self):
         for name in EXAMPLES:

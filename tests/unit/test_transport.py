@@ -7,9 +7,11 @@ import socket
 import tempfile
 import threading
 import unittest
+from unittest import mock
 
 from support import SocketQemu
 
+from usbremote import transport
 from usbremote.codec import Bye, Error, Preamble
 from usbremote.device import Device
 from usbremote.errors import (ConnectionLost, LocalError, NotUsbRemote,
@@ -174,6 +176,15 @@ class Connecting(Sockets):
             return link.result()
         with self.assertRaisesRegex(NotUsbRemote, "RFB 003.008"):
             asyncio.run(main())
+
+    def test_who_has_to_wait_is_told_why_it_may_be(self):
+        self.listen()           # and never accepts
+        with mock.patch.object(transport, "PATIENCE", 0.01), \
+                self.assertLogs("usbremote.transport", "WARNING") as logs, \
+                self.assertRaises(ConnectionLost):
+            self.run_server(lambda server: None, timeout=0.05)
+        self.assertIn("no answer yet: is another peer connected",
+                      logs.output[0])
 
     def test_nobody_answers(self):
         self.listen()           # and never accepts
