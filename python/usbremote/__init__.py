@@ -20,6 +20,13 @@ describe (devices as files), commands (python3 -m usbremote).
 
 from __future__ import annotations
 
+import sys
+
+if sys.version_info < (3, 9):
+    raise ImportError("usbremote needs Python 3.9 or later, and this is "
+                      + ".".join(map(str, sys.version_info[:2])))
+
+# pylint: disable=wrong-import-position
 from .cli import main
 from .context import Answer
 from .descriptors import Association, Configuration, Endpoint, Interface

@@ -11,19 +11,20 @@ import sys
 from collections import Counter
 from functools import partial
 from typing import (BinaryIO, Callable, List, NoReturn, Optional, Sequence,
-                    TextIO, Tuple, Type)
+                    Set, TextIO, Tuple, Type)
 
+from .blame import authors, described, places_of_error
 from .codec import Hello
 from .device import Device
 from .engine import engine_of
 from .errors import Refused, UsbRemoteError, printable
 from .pcap import PcapWriter
+from .remarks import remarks
 from .session import Counters
 from .signals import Signals
 from .transport import (Address, Background, Server, farewell,
                         run_until_signal)
 from .types import Speed
-from .watchdog import authors, described, places_of_error
 
 Make = Callable[[argparse.Namespace], Device]
 INTERRUPTED = 130               # exit code, as after SIGINT
@@ -193,6 +194,7 @@ class Program:
         self.unhandled: "List[Counter[str]]" = []
         self.first: Optional[Device] = None
         self._capture: Optional[BinaryIO] = None
+        self._told: Set[str] = set()
 
     def new_device(self) -> Device:
         """
@@ -203,7 +205,12 @@ class Program:
         device = self.make(self.options)
         if self.options.speed:
             device.speeds = self.options.speed
-        engine_of(device).check()
+        engine = engine_of(device)
+        engine.check()
+        for line in remarks(engine):
+            if line not in self._told:
+                logging.warning("%s", line)
+            self._told.add(line)
         return device
 
     def factory(self, hello: Hello) -> Device:

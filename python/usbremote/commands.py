@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from functools import partial
 from typing import List, NoReturn, Optional, Sequence, Tuple, Type
@@ -17,8 +18,10 @@ from .describe import describe
 from .device import Device
 from .engine import engine_of
 from .errors import UsbRemoteError
-from .loader import DeviceFile, shipped
+from .loader import DeviceFile, find, shipped
 from .reload import Reloader
+from .remarks import remarks
+from .version import __version__
 
 PROG = "usbremote"
 ABOUT = """\
@@ -56,12 +59,12 @@ def run(arguments: List[str]) -> int:
     reloader = Reloader(file, lambda kind: make_parser(kind).parse_args(rest))
     with file.blamed():
         program = Program(make_parser(kind), kind, rest)
+        set_up_logging(program.options, program.name)
         program.first = program.new_device()
     if program.options.reload:
         program.background = partial(reloader.watch, program)
         # a compiled copy counts seconds, and files change faster
         sys.dont_write_bytecode = True
-    set_up_logging(program.options, program.name)
     return program.run()
 
 
@@ -88,6 +91,8 @@ def describe_device(arguments: List[str]) -> int:
         engine_of(device).check()
         for line in describe(device):
             print(line)
+        for line in remarks(engine_of(device)):
+            print(f"Remark: {line}")
     return 0
 
 
@@ -107,7 +112,9 @@ def device_name(arguments: List[str], command: str
     """The DEVICE, which comes first, and the rest."""
     if not arguments or arguments[0].startswith("-"):
         if not {"-h", "--help"} & set(arguments):
-            plain_parser(None, f"{PROG} {command}").error("which DEVICE?")
+            plain_parser(None, f"{PROG} {command}").error(
+                f"which DEVICE?  It comes before its options: "
+                f"{command} DEVICE --connect ...")
         return None, arguments
     return arguments[0], arguments[1:]
 
@@ -140,7 +147,9 @@ def main(arguments: Optional[Sequence[str]] = None) -> NoReturn:
     p = plain_parser(ABOUT, PROG)
     p.add_argument("--print-capabilities", action="store_true",
                    help="print what this package can do, as JSON")
-    p.add_argument("command", nargs="?", choices=sorted(COMMANDS),
+    p.add_argument("--version", action="version",
+                   version=f"{PROG} {__version__}")
+    p.add_argument("command", nargs="?", metavar="COMMAND",
                    help="run DEVICE, describe DEVICE, or list")
     p.add_argument("rest", nargs=argparse.REMAINDER, metavar="...",
                    help="see COMMAND --help")
@@ -150,7 +159,16 @@ def main(arguments: Optional[Sequence[str]] = None) -> NoReturn:
         sys.exit(0)
     if options.command is None:
         p.error("which command?")
+    if options.command not in COMMANDS:
+        meant = (f": run {options.command}?" if find(options.command) else
+                 f", only {', '.join(sorted(COMMANDS))}")
+        p.error(f"'{options.command}' is no command{meant}")
     try:
-        sys.exit(COMMANDS[options.command](options.rest))
+        code = COMMANDS[options.command](options.rest)
+        sys.stdout.flush()
+        sys.exit(code)
+    except BrokenPipeError:     # whoever reads it has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
     except (UsbRemoteError, OSError) as err:
         sys.exit(f"{PROG}: {plain(err)}")

@@ -11,12 +11,16 @@ declared too; where even that is too much, raw takes a descriptor's place
 from __future__ import annotations
 
 import struct
+import sys
 from copy import copy
 from dataclasses import dataclass
 from math import log2
 from typing import (Callable, Iterator, List, Mapping, Optional, Sequence,
                     Tuple, Union)
 
+from .blame import made_at
+from .fields import Field, of_fields
+from .fields import descriptor as descriptor
 from .parsed import ENDPOINT as ENDPOINT
 from .parsed import INTERFACE as INTERFACE
 from .parsed import Parsed as Parsed
@@ -70,18 +74,27 @@ def encode_period(period_ms: float, type: TransferType, speed: Speed) -> int:
     return max(1, min(16, int(log2(max(1, period_ms / frame_ms))) + 1))
 
 
-def descriptor(kind: int, body: bytes) -> bytes:
-    """bLength and bDescriptorType before a body of at most 253 bytes."""
-    return bytes((len(body) + 2, kind)) + body
-
-
 def string_descriptor(text: str) -> bytes:
     """USB 2.0 section 9.6.7: UTF-16LE, at most 126 code units."""
     return descriptor(STRING, text.encode("utf-16-le")[:252])
 
 
+def shown(address: object) -> str:
+    """An endpoint's address, whatever was given for it."""
+    return f"0x{address:02x}" if isinstance(address, int) else repr(address)
+
+
+class Declared:
+    """The base of what an author declares: made_at is where, for errors."""
+
+    made_at = ""
+
+    def __post_init__(self) -> None:
+        self.made_at = made_at(sys._getframe(1), __file__)
+
+
 @dataclass
-class Endpoint:
+class Endpoint(Declared):
     """
     USB 2.0 section 9.6.6.
 
@@ -109,9 +122,12 @@ class Endpoint:
         """The descriptor, at super speed with its companion."""
         data = self.raw
         if data is None:
-            data = descriptor(ENDPOINT, struct.pack(
-                "<BBHB", self.address, self.type | self.attributes,
-                self.packet_size(speed), self._interval(speed)))
+            data = of_fields(
+                ENDPOINT, f"Endpoint {shown(self.address)}", self.made_at,
+                ("bEndpointAddress", 1, self.address),
+                ("bmAttributes", 1, self.type | self.attributes),
+                ("wMaxPacketSize", 2, self.packet_size(speed)),
+                ("bInterval", 1, self._interval(speed)))
         if speed >= Speed.SUPER:
             data += self._companion(speed)
         return data + self.extra
@@ -136,11 +152,14 @@ class Endpoint:
             periodic = self.type in (TransferType.ISO, TransferType.INTERRUPT)
             size = (self.packet_size(speed) * (self.burst + 1) if periodic
                     else 0)
-        return descriptor(COMPANION, struct.pack("<BBH", self.burst, 0, size))
+        return of_fields(
+            COMPANION, f"Endpoint {shown(self.address)}", self.made_at,
+            ("bMaxBurst", 1, self.burst), ("bmAttributes", 1, 0),
+            ("wBytesPerInterval", 2, size))
 
 
 @dataclass
-class Interface:
+class Interface(Declared):
     """
     USB 2.0 section 9.6.5; extra: class-specific descriptors before the
     endpoints.  An alternate setting is one more Interface with the same
@@ -161,16 +180,21 @@ class Interface:
     def encode(self, speed: Speed, index: StringIndex) -> bytes:
         head = self.raw
         if head is None:
-            head = descriptor(INTERFACE, bytes((
-                self.number or 0, self.alternate, len(self.endpoints),
-                self.interface_class, self.subclass, self.protocol,
-                index(self.name))))
+            head = of_fields(
+                INTERFACE, f"Interface {self.number or 0}", self.made_at,
+                ("bInterfaceNumber", 1, self.number or 0),
+                ("bAlternateSetting", 1, self.alternate),
+                ("bNumEndpoints", 1, len(self.endpoints)),
+                ("bInterfaceClass", 1, self.interface_class),
+                ("bInterfaceSubClass", 1, self.subclass),
+                ("bInterfaceProtocol", 1, self.protocol),
+                ("iInterface", 1, index(self.name)))
         return head + self.extra + b"".join(e.encode(speed)
                                             for e in self.endpoints)
 
 
 @dataclass
-class Association:
+class Association(Declared):
     """
     Interfaces that are one function of several (the interface association
     descriptor, USB 3.2 section 9.6.4); their numbers must follow each other.
@@ -188,9 +212,14 @@ class Association:
         head = self.raw
         if head is None:
             numbers = {i.number or 0 for i in self.interfaces}
-            head = descriptor(ASSOCIATION, bytes((
-                min(numbers, default=0), len(numbers), self.function_class,
-                self.subclass, self.protocol, index(self.name))))
+            head = of_fields(
+                ASSOCIATION, "Association", self.made_at,
+                ("bFirstInterface", 1, min(numbers, default=0)),
+                ("bInterfaceCount", 1, len(numbers)),
+                ("bFunctionClass", 1, self.function_class),
+                ("bFunctionSubClass", 1, self.subclass),
+                ("bFunctionProtocol", 1, self.protocol),
+                ("iFunction", 1, index(self.name)))
         return head + b"".join(i.encode(speed, index)
                                for i in self.interfaces)
 
@@ -210,7 +239,7 @@ Part = Union[Interface, Association, Composed]
 
 
 @dataclass
-class Configuration:
+class Configuration(Declared):
     """
     USB 2.0 section 9.6.3; max_power in mA; extra: descriptors before the
     first interface.  raw cannot know wTotalLength by itself.
@@ -246,11 +275,14 @@ class Configuration:
             return self.raw + body
         unit = 8 if speed >= Speed.SUPER else 2
         attributes = (0x80 | self.self_powered << 6 | self.remote_wakeup << 5)
-        return descriptor(kind, struct.pack(
-            "<HBBBBB", len(body) + 9,
-            len({i.number for i in whole.settings()}),
-            self.value, index(self.name), attributes,
-            self.max_power // unit)) + body
+        return of_fields(
+            kind, f"Configuration {self.value}", self.made_at,
+            ("wTotalLength", 2, len(body) + 9),
+            ("bNumInterfaces", 1, len({i.number for i in whole.settings()})),
+            ("bConfigurationValue", 1, self.value),
+            ("iConfiguration", 1, index(self.name)),
+            ("bmAttributes", 1, attributes),
+            (f"max_power // {unit}", 1, self.max_power // unit)) + body
 
 
 Placed = List[Tuple[Composed, Place]]
@@ -343,19 +375,30 @@ class DeviceDescriptor:
     product: int
     serial: int
     configurations: int
+    made_at: str = ""
 
     def encode(self) -> bytes:
-        return descriptor(DEVICE, struct.pack(
-            "<HBBBBHHHBBBB", self.usb, self.device_class, self.subclass,
-            self.protocol, self.max_packet0, self.vendor_id, self.product_id,
-            self.release, self.manufacturer, self.product, self.serial,
-            self.configurations))
+        return of_fields(
+            DEVICE, "Device", self.made_at, *self._head(),
+            ("idVendor", 2, self.vendor_id), ("idProduct", 2, self.product_id),
+            ("bcdDevice", 2, self.release),
+            ("iManufacturer", 1, self.manufacturer),
+            ("iProduct", 1, self.product), ("iSerialNumber", 1, self.serial),
+            ("bNumConfigurations", 1, self.configurations))
 
     def encode_qualifier(self) -> bytes:
         """USB 2.0 section 9.6.2."""
-        return descriptor(DEVICE_QUALIFIER, struct.pack(
-            "<HBBBBBB", self.usb, self.device_class, self.subclass,
-            self.protocol, self.max_packet0, self.configurations, 0))
+        return of_fields(
+            DEVICE_QUALIFIER, "Device", self.made_at, *self._head(),
+            ("bNumConfigurations", 1, self.configurations),
+            ("bReserved", 1, 0))
+
+    def _head(self) -> Tuple[Field, ...]:
+        return (("bcdUSB", 2, self.usb),
+                ("bDeviceClass", 1, self.device_class),
+                ("bDeviceSubClass", 1, self.subclass),
+                ("bDeviceProtocol", 1, self.protocol),
+                ("bMaxPacketSize0", 1, self.max_packet0))
 
 
 def bos(speeds: Sequence[Speed], more: Sequence[bytes] = ()) -> bytes:

@@ -100,7 +100,8 @@ class Device(Running):
     raw_descriptors goes before everything computed: its keys are a
     descriptor type or (type, index).  gap_ms, address_policy and
     endpoint_table: see PeerSession.attach().  auto_attach: plug it in when
-    connected.
+    connected.  deliberate: what seems to be a mistake is meant so, and not
+    remarked on.
     """
 
     vendor_id = 0x1209          # pid.codes, with its numbers for tests
@@ -122,6 +123,7 @@ class Device(Running):
     microsoft: Optional[Microsoft] = None
     raw_descriptors: Mapping[Union[int, Tuple[int, int]], bytes] = {}
     auto_attach = True
+    deliberate = False
 
     options = Options()
     _context: Optional[DeviceContext] = None

@@ -9,13 +9,16 @@ business; what is sent and read here is the same with all of them.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from typing import Any, Callable, Deque, List, Optional, Protocol, Tuple
 
-from ._proto import Status, SubmitFlag
+from ._proto import Status, SubmitFlag, TransferType
 from .errors import LocalError, TransferAborted, TransferEnded
 from .session import Request
 
+
+log = logging.getLogger(__name__)
 
 CLEARED = "the guest cleared a halt in the middle of the transfer"
 
@@ -178,6 +181,7 @@ class InEndpoint(Pipe):
         super().__init__(line, address, usable)
         self._queue: Deque[_Sending] = deque()
         self._held = bytearray()    # taken, but the request is not full yet
+        self._remarked = False
 
     def waiters(self) -> "list[Waiter]":
         return super().waiters() + [s.waiter for s in self._queue]
@@ -266,6 +270,12 @@ class InEndpoint(Pipe):
         if first is not None and first.alone and not self._held:
             return self._serve_alone(request, first)
         used, ended = self._choose(want - len(self._held))
+        if want < self.max_packet & 0x7ff and first is not None and (
+                not ended and len(first.data) > want
+                and request.submit.type == TransferType.INTERRUPT):
+            self._remark("endpoint 0x%02x: the guest asks for %d bytes, less "
+                         "than a packet, and gets what is sent in pieces "
+                         "(see send_packet())", self.address, want)
         parts = [part for _, part in used]
         full = ended or len(self._held) + sum(map(len, parts)) >= want
         if full:
@@ -281,10 +291,20 @@ class InEndpoint(Pipe):
         return full
 
     def _serve_alone(self, request: Request, sending: _Sending) -> bool:
+        if len(sending.data) > request.submit.length:
+            self._remark("endpoint 0x%02x: the guest asked for %d bytes and "
+                         "gets a packet of %d, a babble", self.address,
+                         request.submit.length, len(sending.data))
         self.parked.popleft()
         if self.line.complete(request, Status.OK, sending.data):
             self._sent(sending, len(sending.data), True)
         return True
+
+    def _remark(self, text: str, *values: int) -> None:
+        """Once for each endpoint: what is odd, and done all the same."""
+        if not self._remarked:
+            log.warning(text, *values)
+        self._remarked = True
 
     def _choose(self, want: int) -> Tuple[List[Tuple[_Sending, bytes]], bool]:
         """

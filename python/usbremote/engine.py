@@ -22,7 +22,7 @@ from .endpoint import InEndpoint, OutEndpoint, Pipe
 from .ep0 import Ep0
 from .errors import LocalError, Stall, Unhandled
 from .jobs import Job, Jobs
-from .layout import Layout
+from .layout import Layout, class_of
 from .parsed import Parsed
 from .pipes import Pipes
 from .requests import declared
@@ -48,6 +48,9 @@ class Engine:
 
     def __init__(self, device: Device) -> None:
         self.device = device
+        if isinstance(device.speeds, Speed):
+            raise LocalError(f"{class_of(device)}: speeds is {device.speeds!r}"
+                             ", and has to be a tuple of speeds")
         self.speed = max(device.speeds)
         self.address = 0
         self.attached = False

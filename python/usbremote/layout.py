@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from . import descriptors as desc
@@ -19,6 +20,13 @@ OTHER = {Speed.FULL: Speed.HIGH, Speed.HIGH: Speed.FULL}
 
 # What the functions of a configuration have got.
 Places = List[Tuple[Function, Place]]
+
+
+def class_of(device: Device) -> str:
+    """Where a device's class is, for errors."""
+    kind = type(device)
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    return f"{file}: {kind.__name__}" if file else kind.__name__
 
 
 class Layout:
@@ -136,7 +144,8 @@ class Layout:
             self._usb_version(speed), *self._device_class(speed), size,
             device.vendor_id, device.product_id, device.release,
             index(device.manufacturer), index(device.product),
-            index(device.serial), len(self.declared(speed)))
+            index(device.serial), len(self.declared(speed)),
+            f"{class_of(device)}: ")
 
     def _configuration(self, kind: int, index: int, speed: Speed
                        ) -> Optional[bytes]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import socket
@@ -61,8 +62,10 @@ class Address:
         host, _, port = rest.rpartition(":")
         if kind == "tcp" and host and port.isdigit() and int(port) < 65536:
             return cls(text, host.strip("[]"), int(port))
+        meant = "" if kind in ("unix", "tcp") else (
+            f" (tcp:{text}?)" if rest.isdigit() else f" (unix:{text}?)")
         raise LocalError(f"bad address '{text}': it must be unix:PATH or "
-                         "tcp:HOST:PORT")
+                         f"tcp:HOST:PORT{meant}")
 
 
 class Link(asyncio.Protocol):
@@ -350,8 +353,9 @@ async def open_link(address: Address, link: Link) -> None:
     except NotImplementedError:
         raise LocalError(NO_UNIX) from None
     except OSError as err:
-        raise NoConnection(f"cannot connect: {reason(err)} (is QEMU "
-                           "running? --reconnect waits for it)") from None
+        hint = (" (is QEMU running? --reconnect waits for it)"
+                if err.errno != errno.EACCES else "")
+        raise NoConnection(f"cannot connect: {reason(err)}{hint}") from None
     set_no_delay(transport)
 
 

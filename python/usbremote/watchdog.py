@@ -10,21 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import sys
-import sysconfig
 import threading
-from types import CodeType, FrameType, TracebackType
-from typing import Iterable, List, Optional, Tuple, Type
+from types import TracebackType
+from typing import Optional, Type
+
+from .blame import authors, described, places_of
 
 log = logging.getLogger(__name__)
-
-PACKAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
-EXAMPLES = os.path.join(PACKAGE, "examples", "")
-LIBRARY = tuple(os.path.join(os.path.abspath(sysconfig.get_path(name)), "")
-                for name in ("stdlib", "platstdlib"))
-
-Place = Tuple[CodeType, int]    # and the line
 
 
 class Watchdog:
@@ -70,38 +63,3 @@ class Watchdog:
                 "%s has not waited for anything for %g s, and nothing else "
                 "runs: is an 'await' missing, or does it block?  (Ctrl-C "
                 "twice ends it)", described(place), self._seconds)
-
-
-def places_of(frame: Optional[FrameType]) -> List[Place]:
-    """What runs, the innermost first."""
-    found = []
-    while frame is not None:
-        found.append((frame.f_code, frame.f_lineno))
-        frame = frame.f_back
-    return found
-
-
-def places_of_error(trace: Optional[TracebackType]) -> List[Place]:
-    """Where an exception came through, the innermost first."""
-    found: List[Place] = []
-    while trace is not None:
-        found.insert(0, (trace.tb_frame.f_code, trace.tb_lineno))
-        trace = trace.tb_next
-    return found
-
-
-def authors(places: Iterable[Place]) -> Optional[Place]:
-    """The innermost that is neither this package's nor Python's own."""
-    for place in places:
-        name = os.path.abspath(place[0].co_filename)
-        ours = name.startswith(PACKAGE) and not name.startswith(EXAMPLES)
-        pythons = name.startswith(LIBRARY) and "site-packages" not in name
-        if not ours and not pythons and os.path.exists(name):
-            return place
-    return None
-
-
-def described(place: Place) -> str:
-    """FILE:LINE: FUNCTION()"""
-    code, line = place
-    return f"{code.co_filename}:{line}: {code.co_name}()"

@@ -25,6 +25,7 @@ from usbremote import Device
 
 
 class Thing(Device):
+    deliberate = True           # it has no interfaces
 """
 NEVER_WAITS = HEAD + """    async def configured(self):
         while True:
@@ -98,10 +99,10 @@ class Programs(unittest.TestCase):
         qemu.until(Bye)
 
     def test_a_coroutine_that_never_waits(self):
-        self.blocked(NEVER_WAITS, "[78]", "configured")
+        self.blocked(NEVER_WAITS, "[89]", "configured")
 
     def test_a_handler_that_blocks(self):
-        self.blocked(SLEEPS, "8", "control")
+        self.blocked(SLEEPS, "9", "control")
 
     def test_a_system_without_unix_signals_connects_by_tcp(self):
         process, qemu = self.run_thing(HEAD + "    product = 'p'\n", "-c",
