@@ -42,7 +42,15 @@ def describe(file: DeviceFile) -> Description:
         description.descriptors.setdefault((STRING, 0),
                                            language_table(0x0409))
     override.apply(file.override, description)
+    note_missing_strings(description)
     return description
+
+
+def note_missing_strings(description: Description) -> None:
+    """Those of the device descriptor, which the guest asks for."""
+    for index in description.device[14:17]:
+        if index and (STRING, index) not in description.descriptors:
+            description.note(Grade.MISSING, 0, f"string {index}", "strings")
 
 
 def read_part(part: devicefile.Part, description: Description,

@@ -92,6 +92,17 @@ class Description:
             return None
         return data[2:].decode("utf-16-le", "replace")
 
+    def answer_to(self, setup: bytes) -> Optional[Answer]:
+        """
+        What was recorded for a request: the same one, else that which
+        differs in wLength only.
+        """
+        for size in (8, 6):
+            for answer in self.answers:
+                if answer.setup[:size] == setup[:size]:
+                    return answer
+        return None
+
     def grade(self, area: str = AREAS[0]) -> Grade:
         """The worst grade that a note on this area has."""
         return max((note.grade for note in self.notes if note.area == area),

@@ -40,11 +40,11 @@ class Described(Device):
         return self.description.descriptors.get((kind, index))
 
     def control(self, setup: Setup) -> Any:
-        for answer in self.description.answers:
-            if answer.setup == setup.encode():
-                if answer.data is None:
-                    raise Stall()
-                return answer.data
+        answer = self.description.answer_to(setup.encode())
+        if answer is not None and answer.data is None:
+            raise Stall()
+        if answer is not None:
+            return answer.data if setup.is_in else None
         data = self.of_interface(setup)
         if data is not None:
             return data

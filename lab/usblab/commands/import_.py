@@ -4,21 +4,24 @@ Read what people send, and write a device file.
 
 FILE is a mail, a dump or a capture: lsusb -v of any version, descriptors as
 sysfs has them (binary, hex, xxd), umockdev records, HID report descriptors
-(rdesc, usbhid-dump, hid-recorder); compressed by gzip or not.  What became of
+(rdesc, usbhid-dump, hid-recorder), captures (pcap and pcapng of Linux,
+Windows or a wire; usbmon's text); compressed by gzip or not.  What became of
 each line is printed: whole, inferred by a rule, guessed, or missing.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
-from typing import List
+from typing import List, Optional
 
+from .. import capture
 from ..describe import describe
 from ..devicefile import SUFFIX, DeviceFile, Part, write
 from ..errors import Problem
-from ..formats import FINDERS, hid_text, mail
+from ..formats import FINDERS, enumeration, hid_text, mail
 from ..formats.found import Candidate
 from ..model import Description
 from .show import notes, summary
@@ -35,6 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         "- is standard output")
     parser.add_argument("--as-printed", action="store_true",
                         help="take a text at its word that does not add up")
+    parser.add_argument("--capture", metavar="FILE",
+                        help="a capture of this device, to be replayed")
     parser.add_argument("-q", "--quiet", action="store_true",
                         help="say one line only")
 
@@ -126,7 +131,33 @@ def device_file(chosen: Candidate, candidates: List[Candidate],
             if not candidate.main and candidate.ids in ("", chosen.ids)]
     if more:
         file.parts += reports(describe(file), more)
+    if chosen.capture and options.file != "-":
+        file.capture = beside(options.file, options.output)
+    if options.capture:
+        file.parts.append(recorded(chosen.ids, options.capture))
+        file.capture = beside(options.capture, options.output)
     return file
+
+
+def beside(path: str, output: Optional[Path]) -> str:
+    """The path of a file as seen from the device file."""
+    return os.path.relpath(path, output.parent if output else ".")
+
+
+def recorded(ids: str, path: str) -> Part:
+    """
+    What a capture has of a device that something else describes: the one
+    with these ids, or the only one whose descriptors were not read.
+    """
+    groups = enumeration.by_device(capture.transfers(read_input(path)))
+    named = [own for own in groups.values()
+             if enumeration.ids_in(own) == ids] or \
+        [own for (_, device), own in groups.items()
+         if device and not enumeration.ids_in(own)]
+    if len(named) != 1:
+        raise Problem(f"{path}: {len(named)} devices of the capture could be "
+                      f"{ids}")
+    return Part("control", "", enumeration.write(named[0]), named[0][0].line)
 
 
 def part_of(candidate: Candidate) -> Part:

@@ -14,7 +14,7 @@ from typing import Callable, List, Mapping, Tuple
 
 from ..devicefile import PYTHON, DeviceFile, Part
 from ..model import Description
-from . import hexbytes, hid_text, lsusb, umockdev
+from . import enumeration, hexbytes, hid_text, lsusb, recording, umockdev
 from .found import Candidate, Source
 
 Apply = Callable[[Part, Description, DeviceFile], None]
@@ -29,6 +29,8 @@ READERS: Mapping[str, Apply] = {
     "lsusb": lsusb.apply,
     "descriptors": hexbytes.apply_descriptors,
     "umockdev": umockdev.apply,
+    "control": enumeration.apply,
+    "usbmon": recording.apply,
     hid_text.SKELETON: hid_text.apply_skeleton,
     "hid-report": hid_text.apply_report,
     "strings": hexbytes.apply_strings,
@@ -41,4 +43,5 @@ FINDERS: Tuple[Callable[[Source], List[Candidate]], ...] = (
     lsusb.find,
     hexbytes.find,
     hid_text.find,
+    recording.find,
 )

@@ -25,7 +25,7 @@ class Candidate:
     Evidence of one device: a part of a device file to be.  ids:
     "vvvv:pppp", or "" where the evidence does not say; line: of its first
     line in what was given; main: does it describe a device alone, or only
-    add to one?
+    add to one?  capture: is the source itself to be replayed?
     """
     kind: str
     ids: str
@@ -35,4 +35,5 @@ class Candidate:
     argument: str = ""
     main: bool = True
     speed: Optional[str] = None
+    capture: bool = False
     notes: List[str] = field(default_factory=list)

@@ -105,8 +105,5 @@ def apply(part: Part, description: Description, file: DeviceFile) -> None:
         text = record.values.get(name)
         if index and text:
             description.descriptors[STRING, index] = string_descriptor(text)
-        elif index:
-            description.note(Grade.MISSING, part.line, f"the string {index} "
-                             f"({name}) is not in the record", "strings")
     description.note(Grade.WHOLE, part.line, f"{len(data)} bytes of "
                      "descriptors, from sysfs")
