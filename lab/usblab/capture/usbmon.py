@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Dict, List, Optional, Tuple
 
-from ..formats.lsusb_lines import tidy
+from ..rows import tidy
 from .transfer import BULK, CONTROL, INTERRUPT, ISO, Transfer
 
 KINDS = {"C": CONTROL, "Z": ISO, "I": INTERRUPT, "B": BULK}

@@ -10,8 +10,8 @@ from ..devicefile import DeviceFile, Part
 from ..errors import Problem
 from ..model import (BOS, CONFIGURATION, DEVICE, OTHER_SPEED, QUALIFIER,
                      STRING, Description, Grade, ids_of, string_descriptor)
+from ..rows import tidy
 from .found import Candidate, Source
-from .lsusb_lines import tidy
 
 # xxd: offset, colon, groups, then two blanks and the characters; hexdump -C:
 # offset, two blanks, 16 bytes in two halves, the characters between bars

@@ -18,9 +18,9 @@ from ..devicefile import DeviceFile, Part
 from ..errors import Problem
 from ..model import (CONFIGURATION, DEVICE, HID, INTERFACE, Description, Grade,
                      split)
+from ..rows import tidy
 from . import hexbytes
 from .found import Candidate, Source
-from .lsusb_lines import tidy
 
 RDESC = re.compile(r"/(?:0003:)([0-9A-F]{4}):([0-9A-F]{4})\.[0-9A-F]{4}"
                    r"(?:/rdesc)?:?$", re.I)

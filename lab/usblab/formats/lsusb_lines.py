@@ -13,12 +13,9 @@ import re
 from dataclasses import dataclass
 from typing import Iterable, Iterator, List
 
+from ..rows import tidy
 from .lsusb_names import FIELD_AT, HEADING_AT, is_known
 
-BLANKS = re.compile("[\t\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
-INVISIBLE = re.compile("[\u200b-\u200d\u2060\ufeff\r]")
-QUOTES = re.compile(r"^\s{0,3}(?:[>|]+\s?)+")
-LOG = re.compile(r"^\s*(?:\w{3} +\d+ [\d:]{8} \S+ \S+:\s)?\[ *\d+\.\d+\] ?")
 # what lsusb and libusb write to standard error, to the end of the line
 MESSAGE = re.compile(
     r"(?:can't get (?:hub descriptor|device qualifier|debug descriptor)"
@@ -53,12 +50,6 @@ def clean(text: str) -> Cleaned:
              for number, row in without_messages(rows, messages)
              for part in cut(row)]
     return Cleaned(lines, messages)
-
-
-def tidy(row: str) -> str:
-    """One line without what mail and logs put before it."""
-    row = INVISIBLE.sub("", BLANKS.sub(" ", row))
-    return LOG.sub("", QUOTES.sub("", row))
 
 
 def without_messages(rows: "Iterable[tuple[int, str]]",

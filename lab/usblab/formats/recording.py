@@ -9,8 +9,8 @@ from ..capture import pcap, transfers, usbmon
 from ..capture.transfer import Transfer
 from ..devicefile import DeviceFile, Part
 from ..errors import Problem
-from ..formats.lsusb_lines import tidy
 from ..model import Description, Grade
+from ..rows import tidy
 from . import enumeration
 from .found import Candidate, Source
 
