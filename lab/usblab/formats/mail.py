@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import email
+import email.parser
 import email.policy
 import html.parser
 import quopri
@@ -33,8 +33,8 @@ def sources(data: bytes, name: str) -> List[Source]:
 
 
 def of_mail(data: bytes, name: str) -> Iterator[Source]:
-    message = email.message_from_bytes(
-        data, _class=EmailMessage, policy=email.policy.default)
+    message = email.parser.BytesParser(
+        EmailMessage, policy=email.policy.default).parsebytes(data)
     parts = [part for part in message.walk() if not part.is_multipart()]
     has_plain = any(part.get_content_type() == "text/plain"
                     for part in parts)
