@@ -211,6 +211,7 @@ void usb_remote_scenario_add(void);
 void usb_remote_fuzz_guest_add(void);
 void usb_remote_stream_add(void);
 void usb_remote_hotplug_add(void);
+void usb_remote_gone_add(void);
 void usb_remote_walk_add(void);
 
 #endif

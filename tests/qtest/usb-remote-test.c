@@ -43,6 +43,7 @@ int main(int argc, char **argv)
     usb_remote_fuzz_guest_add();
     usb_remote_stream_add();
     usb_remote_hotplug_add();
+    usb_remote_gone_add();
     usb_remote_walk_add();
     return g_test_run();
 }

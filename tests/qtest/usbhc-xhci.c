@@ -67,6 +67,7 @@ enum {
     NORMAL = 1, SETUP, DATA, STATUS, ISOCH, LINK, EVENT_DATA, NOOP,
     ENABLE_SLOT = 9, DISABLE_SLOT, ADDRESS_DEVICE, CONFIGURE_ENDPOINT,
     EVALUATE, RESET_ENDPOINT, STOP_ENDPOINT, SET_DEQUEUE,
+    RESET_DEVICE,
     TRANSFER_EVENT = 32, COMMAND_EVENT, PORT_EVENT,
 };
 
@@ -529,6 +530,14 @@ static UsbHcStatus xhci_address(UsbHcDevice *dev)
     }
     dev->address = usbhc_get32(hc, dev->context[1] + 12) & 0xff;
     return USBHC_OK;
+}
+
+UsbHcStatus usbhc_xhci_reset_device(UsbHcDevice *dev)
+{
+    unsigned cc = command(dev->hc, 0, 0,
+                          TRB(RESET_DEVICE) | (dev->slot << 24));
+
+    return cc == CC_SUCCESS ? USBHC_OK : USBHC_ERROR;
 }
 
 static void xhci_close(UsbHcDevice *dev)

@@ -280,6 +280,8 @@ uint64_t usbhc_xhci_dequeue(UsbHcEndpoint *ep);
 /* xHCI: both in one command, again; its completion code */
 #define USBHC_XHCI_RESOURCE_ERROR   7
 unsigned usbhc_xhci_configure(UsbHcEndpoint *a, UsbHcEndpoint *b);
+/* xHCI: Reset Device, which leaves endpoint 0 only */
+UsbHcStatus usbhc_xhci_reset_device(UsbHcDevice *dev);
 /* xHCI: Stop Endpoint; go on where it stopped, or with the oldest transfer */
 void usbhc_xhci_stop(UsbHcEndpoint *ep);
 void usbhc_xhci_ring(UsbHcEndpoint *ep);
