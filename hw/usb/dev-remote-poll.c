@@ -117,6 +117,7 @@ void remote_poll_in(USBRemoteState *s, RemoteEndpoint *ep, USBPacket *p)
     RemoteRequest *r = QTAILQ_FIRST(&ep->requests);
     size_t progress = 0;
 
+    ep->orphan_at = 0;
     if (r && r->state == REMOTE_DONE) {
         int status = remote_take(s, ep, p, &progress);
 
@@ -163,6 +164,7 @@ static RemoteRequest *remote_find_poll(USBRemoteState *s, RemoteEndpoint *ep,
     bool same;
 
     ep->polled_at = remote_now(s);
+    ep->orphan_at = 0;
     QTAILQ_FOREACH_SAFE(r, &ep->requests, next, next) {
         if (r->discard) {
             continue;
@@ -220,6 +222,30 @@ void remote_poll_control(USBRemoteState *s, RemoteEndpoint *ep,
     } else {
         remote_nak(s, ep, p, r ? REMOTE_POLL_ASKED
                                : remote_ask_control(s, ep, p));
+    }
+}
+
+/*
+ * The controller has let go of the packet that it was told NAK for.  The guest
+ * may have given it up: xHCI stops endpoints to take one packet out, UHCI and
+ * EHCI forget what they have not seen for a while, be it that it is polled
+ * seldom.  So what was asked has the grace of an orphan, which a poll ends.
+ */
+void remote_handle_stopped(USBRemoteState *s, USBEndpoint *uep)
+{
+    uint8_t in = uep->pid == USB_TOKEN_IN ? USB_DIR_IN : 0;
+    RemoteEndpoint *ep = remote_ep(s, uep->nr | in);
+
+    if (!ep->nak_mode) {
+        return;
+    }
+    ep->poll = REMOTE_POLL_NONE;
+    if (!QTAILQ_EMPTY(&ep->requests)) {
+        ep->orphan_at = remote_now(s) + REMOTE_ORPHAN_NS;
+        if (remote_bus_has(s, USB_BUS_POLLS)) {
+            ep->orphan_at += remote_interval_ns(s, ep);
+        }
+        remote_schedule(s);
     }
 }
 

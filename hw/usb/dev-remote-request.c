@@ -783,6 +783,21 @@ static void remote_drop_before_stall(USBRemoteState *s, RemoteEndpoint *ep)
     }
 }
 
+/* The guest does not poll for these any more. */
+static void remote_expire_polls(USBRemoteState *s, RemoteEndpoint *ep)
+{
+    RemoteRequest *r, *next;
+
+    ep->polled_at = 0;
+    QTAILQ_FOREACH_SAFE(r, &ep->requests, next, next) {
+        if (r->state == REMOTE_WAITING) {
+            remote_request_free(s, r);
+        } else {
+            remote_request_cancel(r);
+        }
+    }
+}
+
 /* The grace of orphans is over: the guest did give these up. */
 static void remote_expire_orphans(USBRemoteState *s, RemoteEndpoint *ep)
 {
@@ -791,6 +806,10 @@ static void remote_expire_orphans(USBRemoteState *s, RemoteEndpoint *ep)
 
     ep->orphan_at = 0;
     ep->partial_size = 0;
+    if (ep->nak_mode) {
+        remote_expire_polls(s, ep);
+        return;
+    }
     if (!wanted && remote_ep_is_in(ep)) {
         remote_drop_before_stall(s, ep);
     }
@@ -826,7 +845,7 @@ static int64_t remote_cancel_time(RemoteEndpoint *ep)
 
 /*
  * When the guest counts as having given up what it polled @ep for, or
- * INT64_MAX.  The core does not say that it has.  xHCI polls when woken only, so
+ * INT64_MAX.  OHCI does not say that it has.  xHCI polls when woken only, so
  * there nothing can be told from the time.
  */
 static int64_t remote_poll_time(USBRemoteState *s, RemoteEndpoint *ep)

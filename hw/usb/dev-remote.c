@@ -334,6 +334,11 @@ static void usb_remote_cancel_packet(USBDevice *udev, USBPacket *p)
     remote_handle_cancel(USB_REMOTE(udev), p);
 }
 
+static void usb_remote_ep_stopped(USBDevice *udev, USBEndpoint *uep)
+{
+    remote_handle_stopped(USB_REMOTE(udev), uep);
+}
+
 /* Migration */
 
 /*
@@ -563,6 +568,7 @@ static void usb_remote_class_init(ObjectClass *klass, void *data)
     uc->handle_control = usb_remote_handle_control;
     uc->handle_data = usb_remote_handle_data;
     uc->cancel_packet = usb_remote_cancel_packet;
+    uc->ep_stopped = usb_remote_ep_stopped;
     uc->flush_ep_queue = usb_remote_flush_ep_queue;
     dc->vmsd = &vmstate_usb_remote;
     dc->desc = "USB device that is a program at the other end of a chardev";

@@ -491,6 +491,7 @@ int64_t remote_last_words(USBRemoteState *s, int64_t since);
 void remote_poll_in(USBRemoteState *s, RemoteEndpoint *ep, USBPacket *p);
 void remote_poll_out(USBRemoteState *s, RemoteEndpoint *ep, USBPacket *p);
 void remote_poll_control(USBRemoteState *s, RemoteEndpoint *ep, USBPacket *p);
+void remote_handle_stopped(USBRemoteState *s, USBEndpoint *uep);
 int64_t remote_fetch_time(USBRemoteState *s, int64_t since);
 
 static inline RemoteEndpoint *remote_ep(USBRemoteState *s, uint8_t address)

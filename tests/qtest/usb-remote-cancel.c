@@ -48,7 +48,7 @@ static void cancelled_out_is_told(const void *opaque)
 
 /*
  * A packet that was answered NAK leaves without a word: the next one on its
- * endpoint is what shows that it has gone.
+ * endpoint shows at once that it has gone.
  */
 static void cancelled_nak_out_is_told_by_the_next(const void *opaque)
 {
@@ -69,6 +69,73 @@ static void cancelled_nak_out_is_told_by_the_next(const void *opaque)
     usbhc_transfer_free(xfer);
     peer_message_free(cancel);
     peer_message_free(m);
+    rig_free(rig);
+}
+
+/* The controller says that it polls no more; nothing else has to happen. */
+static void poll_given_up_is_told(Rig *rig, UsbHcEndpoint *ep)
+{
+    UsbHcTransfer *xfer = usbhc_submit(ep, "data", 4);
+    PeerMessage *m = rig_submit(rig, ep->address), *cancel;
+
+    usbhc_cancel(xfer);
+    usbhc_transfer_free(xfer);
+    rig_run(rig, 50);
+    g_assert_false(peer_has(rig->peer, USB_REMOTE_MSG_CANCEL));
+    cancel = peer_expect(rig->peer, USB_REMOTE_MSG_CANCEL);
+    g_assert_cmpint(cancel->head.id, ==, m->head.id);
+    peer_message_free(cancel);
+    peer_message_free(m);
+    rig_run(rig, 5);
+    g_assert_cmpint(rig_qom_number(rig, "in-flight"), ==, 0);
+    xfer = usbhc_submit(ep, "next", 4);
+    peer_answer_ok(rig->peer, rig_submit(rig, ep->address),
+                   ep->address & 0x80 ? "next" : NULL, 4);
+    g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_OK);
+    usbhc_transfer_free(xfer);
+}
+
+static void polls_given_up_are_told(const void *opaque)
+{
+    Rig *rig = rig_new_patient(opaque);
+
+    poll_given_up_is_told(rig, rig->int_in);
+    poll_given_up_is_told(rig, rig->int_out);
+    rig_free(rig);
+}
+
+/* UHCI forgets a queue that it has not seen for 32 frames. */
+static void polls_begun_again_are_left_alone(const void *opaque)
+{
+    Rig *rig = rig_new_patient(opaque);
+    UsbHcTransfer *stays = usbhc_submit(rig->int_in, NULL, 4);
+    UsbHcTransfer *goes = usbhc_submit(rig->int_in, NULL, 4);
+    PeerMessage *m = rig_submit(rig, PEER_INT_IN);
+
+    usbhc_cancel(goes);
+    rig_run(rig, 300);
+    g_assert_cmpint(rig->peer->cancels, ==, 0);
+    peer_answer_ok(rig->peer, m, "data", 4);
+    g_assert_cmpint(usbhc_wait(stays), ==, USBHC_OK);
+    usbhc_transfer_free(goes);
+    usbhc_transfer_free(stays);
+    rig_free(rig);
+}
+
+/* A guest that has stopped an endpoint changes its ring. */
+static void stopped_endpoint_is_not_woken(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+    UsbHcTransfer *xfer = usbhc_submit(rig->int_in, NULL, 4);
+    PeerMessage *m = rig_submit(rig, PEER_INT_IN);
+
+    usbhc_xhci_stop(rig->int_in);
+    peer_answer_ok(rig->peer, m, "data", 4);
+    rig_run(rig, 50);
+    g_assert_cmpint(xfer->status, ==, USBHC_PENDING);
+    usbhc_xhci_ring(rig->int_in);
+    g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_OK);
+    usbhc_transfer_free(xfer);
     rig_free(rig);
 }
 
@@ -664,6 +731,11 @@ void usb_remote_cancel_add(void)
             rig_add(drv, "answer-not-polled-for-is-a-retry",
                     answer_not_polled_for_is_a_retry);
         }
+        if (drv != &usbhc_ohci) {       /* does not tell when it stops */
+            rig_add(drv, "polls-given-up-are-told", polls_given_up_are_told);
+            rig_add(drv, "polls-begun-again-are-left-alone",
+                    polls_begun_again_are_left_alone);
+        }
         rig_add(drv, "cancelled-nak-out-is-told-by-the-next",
                 cancelled_nak_out_is_told_by_the_next);
         rig_add(drv, "cancelled-control-is-told-at-once",
@@ -685,6 +757,8 @@ void usb_remote_cancel_add(void)
             rig_add(drv, "orphaned-out-is-adopted", orphaned_out_is_adopted);
         }
     }
+    rig_add(&usbhc_xhci, "stopped-endpoint-is-not-woken",
+            stopped_endpoint_is_not_woken);
     rig_add(&usbhc_xhci, "in-that-came-back-is-left-alone",
             in_that_came_back_is_left_alone);
     rig_add(&usbhc_xhci, "clear-halt-spares-what-was-answered",
