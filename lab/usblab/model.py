@@ -46,8 +46,9 @@ class Note:
 @dataclass(frozen=True)
 class Answer:
     """
-    What one control request gives: the setup packet (8 bytes) and the data
-    of its data stage, or None for a stall.
+    What one control request gives: the setup packet (8 bytes, or 2 for
+    whatever follows bRequest) and the data of its data stage, or None for a
+    stall.
     """
     setup: bytes
     data: Optional[bytes]
@@ -95,11 +96,12 @@ class Description:
     def answer_to(self, setup: bytes) -> Optional[Answer]:
         """
         What was recorded for a request: the same one, else that which
-        differs in wLength only.
+        differs in wLength only, else one of 2 bytes.
         """
-        for size in (8, 6):
+        for size in (8, 6, 2):
             for answer in self.answers:
-                if answer.setup[:size] == setup[:size]:
+                if answer.setup[:size] == setup[:size] and \
+                        (size > 2 or len(answer.setup) == 2):
                     return answer
         return None
 

@@ -14,7 +14,8 @@ from typing import Callable, List, Mapping, Tuple
 
 from ..devicefile import PYTHON, DeviceFile, Part
 from ..model import Description
-from . import enumeration, hexbytes, hid_text, lsusb, recording, umockdev
+from . import (enumeration, hexbytes, hid_text, lsusb, recording, syzkaller,
+               umockdev)
 from .found import Candidate, Source
 
 Apply = Callable[[Part, Description, DeviceFile], None]
@@ -31,6 +32,7 @@ READERS: Mapping[str, Apply] = {
     "umockdev": umockdev.apply,
     "control": enumeration.apply,
     "usbmon": recording.apply,
+    "syzkaller": syzkaller.apply,
     hid_text.SKELETON: hid_text.apply_skeleton,
     "hid-report": hid_text.apply_report,
     "strings": hexbytes.apply_strings,
@@ -44,4 +46,5 @@ FINDERS: Tuple[Callable[[Source], List[Candidate]], ...] = (
     hexbytes.find,
     hid_text.find,
     recording.find,
+    syzkaller.find,
 )
