@@ -17,7 +17,9 @@ from .blame import authors, described, places_of_error
 from .codec import Hello
 from .device import Device
 from .engine import engine_of
-from .errors import Refused, UsbRemoteError, printable
+from .errors import LocalError, Refused, UsbRemoteError, printable
+from .faults import CONTROLLERS, Plan, Rule, parse
+from .loader import DeviceFile
 from .pcap import PcapWriter
 from .remarks import remarks
 from .session import Counters
@@ -66,11 +68,40 @@ def parser(description: Optional[str], prog: Optional[str] = None
                    help="write counters there as JSON on SIGUSR2 and at exit")
     p.add_argument("--pcap", type=output_file, metavar="FILE",
                    help="write the device's traffic there, for Wireshark")
+    fault_options(p)
     p.add_argument("-v", "--verbose", action="count", default=0,
                    help="say what happens; twice: every event")
     p.add_argument("--log-level", choices=LOG_LEVELS, metavar="LEVEL",
                    help="error, warning (usual), info (-v) or debug (-vv)")
     return p
+
+
+def fault_options(p: argparse.ArgumentParser) -> None:
+    """What is to go wrong, see usbremote.faults."""
+    p.add_argument("--fault", action="append", default=[], type=fault,
+                   metavar="RULE", help="have requests answered wrongly, as "
+                   "'bulk in nth=3: stall'; may be given several times")
+    p.add_argument("--fault-seed", type=number(0, 1 << 31), default=1,
+                   metavar="N", help="of what is random in them (1)")
+    p.add_argument("--fault-controller", choices=CONTROLLERS,
+                   help="the guest's, so that a rule counts what its driver "
+                   "sees, and not what the controller's tries again")
+
+
+def fault(text: str) -> Rule:
+    """For argparse: a rule."""
+    try:
+        return parse(text)
+    except LocalError as err:
+        raise argparse.ArgumentTypeError(str(err)) from None
+
+
+def load(name: str) -> Device:
+    """A device by its file or name, without options of its own."""
+    kind = DeviceFile(name).load()
+    options = plain_parser(None, name)
+    kind.add_options(options)
+    return kind(options.parse_args([]))
 
 
 def device_parser(kind: Type[Device], prog: Optional[str] = None
@@ -192,6 +223,7 @@ class Program:
         self.background = background
         self.counters = Counters()
         self.unhandled: "List[Counter[str]]" = []
+        self.plans: List[Plan] = []
         self.first: Optional[Device] = None
         self._capture: Optional[BinaryIO] = None
         self._told: Set[str] = set()
@@ -205,6 +237,8 @@ class Program:
         device = self.make(self.options)
         if self.options.speed:
             device.speeds = self.options.speed
+        if self.options.fault:
+            device.faults = self.plan()
         engine = engine_of(device)
         engine.check()
         for line in remarks(engine):
@@ -212,6 +246,13 @@ class Program:
                 logging.warning("%s", line)
             self._told.add(line)
         return device
+
+    def plan(self) -> Plan:
+        """What is to go wrong with one device."""
+        o = self.options
+        made = Plan(o.fault, o.fault_seed, o.fault_controller, load)
+        self.plans.append(made)
+        return made
 
     def factory(self, hello: Hello) -> Device:
         """The device of one connection; raises Refused."""
@@ -268,6 +309,12 @@ class Program:
             print(f"{self.name}: nobody answered {count} x {text}",
                   file=sys.stderr)
 
+    def report_faults(self) -> None:
+        """How to have the same again, without time and chance."""
+        for plan in self.plans:
+            for rule in plan.replay():
+                logging.info("to replay: --fault '%s'", rule)
+
     def run(self) -> int:
         """
         0 after SIGINT, SIGTERM or QEMU's BYE, INTERRUPTED when the device's
@@ -299,6 +346,7 @@ class Program:
             return 1
         finally:
             self.report_unhandled()
+            self.report_faults()
         if closed is not None:
             print(f"{self.name}: {farewell(closed)}")
         return 0

@@ -20,6 +20,7 @@ from .context import Answer, Context, Running
 from .descriptors import Configuration
 from .endpoint import Line
 from .errors import LocalError
+from .filters import Filter
 from .function import Function
 from .microsoft import Microsoft
 from .session import Request
@@ -101,7 +102,7 @@ class Device(Running):
     descriptor type or (type, index).  gap_ms, address_policy and
     endpoint_table: see PeerSession.attach().  auto_attach: plug it in when
     connected.  deliberate: what seems to be a mistake is meant so, and not
-    remarked on.
+    remarked on.  faults: see usbremote.faults.Plan.
     """
 
     vendor_id = 0x1209          # pid.codes, with its numbers for tests
@@ -124,6 +125,7 @@ class Device(Running):
     raw_descriptors: Mapping[Union[int, Tuple[int, int]], bytes] = {}
     auto_attach = True
     deliberate = False
+    faults: Optional[Filter] = None
 
     options = Options()
     _context: Optional[DeviceContext] = None

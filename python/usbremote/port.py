@@ -18,6 +18,7 @@ from .device import Device
 from .endpoint import Waiter
 from .engine import Engine, engine_of
 from .errors import LocalError, Refused, RemoteError
+from .filters import Filter, Reply
 from .jobs import Job
 from .session import (Addressed, BusReset, Cancelled, Closed, Event, Greeted,
                       MachineState, NotPluggedIn, PeerSession, PluggedIn,
@@ -105,10 +106,31 @@ class Port:
                  data: bytes = b"", length: Optional[int] = None,
                  endpoints: Optional[Tuple[EndpointEntry, ...]] = None
                  ) -> bool:
-        """Answer a request, see PeerSession.complete()."""
+        """
+        Answer a request, see PeerSession.complete(); a filter may make it
+        another answer, or a later one.
+        """
+        faults = self._faults
+        if faults is not None and request.pending:
+            reply = faults.answering(self, request,
+                                     Reply(status, data, length))
+            if reply is None:
+                return True
+            status, data, length = reply.status, reply.data, reply.length
         sent = self.session.complete(request, status, data, length, endpoints)
         self.flush()
         return sent
+
+    def answer(self, request: Request, reply: Reply) -> bool:
+        """Answer a request past the filter."""
+        sent = self.session.complete(request, reply.status, reply.data,
+                                     reply.length)
+        self.flush()
+        return sent
+
+    @property
+    def _faults(self) -> Optional[Filter]:
+        return self.device.faults if self.device is not None else None
 
     def attach(self, device: Device) -> int:
         """
@@ -265,7 +287,10 @@ class Port:
             self.device.on_machine_state(event.running)
 
     def _on_submitted(self, event: Submitted) -> None:
-        if event.request.pending and self._engine is not None:
+        if not event.request.pending or self._engine is None:
+            return
+        faults = self._faults
+        if faults is None or not faults.submitted(self, event.request):
             self._engine.submitted(event.request)
 
     def _on_cancelled(self, event: Cancelled) -> None:
