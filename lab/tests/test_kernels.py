@@ -216,12 +216,14 @@ def test_modules_come_after_what_they_need(tmp_path):
 
 
 def test_aliases_of_usb_and_hid_drivers_are_found_and_kept(tmp_path):
-    (tmp_path / "usblp.ko").write_bytes(module("usb:v*p*d*ic07isc01*"))
-    (tmp_path / "e1000.ko").write_bytes(module("pci:v00008086d*"))
-    modules, cache = Modules(tmp_path), tmp_path / "aliases.json"
+    root = tmp_path / "lib/modules/6.9"
+    (root / "kernel").mkdir(parents=True)
+    (root / "kernel/usblp.ko").write_bytes(module("usb:v*p*d*ic07isc01*"))
+    (root / "kernel/e1000.ko").write_bytes(module("pci:v00008086d*"))
+    modules, cache = Modules(root), tmp_path / "aliases.json"
     found = modules.aliases(cache)
     assert found == {"usblp": ["usb:v*p*d*ic07isc01*"]}
-    (tmp_path / "usblp.ko").unlink()
+    (root / "kernel/usblp.ko").unlink()
     assert modules.aliases(cache) == found
 
 

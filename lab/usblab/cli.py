@@ -17,6 +17,7 @@ from .errors import Problem
 COMMANDS = (
     ("import", "import_", "read what people send, write a device file"),
     ("show", "show", "what a device file describes"),
+    ("try", "try_", "plug a device into real kernels"),
 )
 BAD_INPUT = 2
 

@@ -116,6 +116,7 @@ def device_class(file: DeviceFile) -> Type[Device]:
     base = own_class(file) or Described
     return type(base.__name__, (base,), {
         "description": description, "other": file.other,
+        "deliberate": True,
         "speeds": (SPEED[description.speed],),
         "raw_descriptors": dict(description.descriptors)})
 

@@ -17,6 +17,8 @@ TROUBLE = re.compile(
     r"unable to handle|refcount_t|list_(add|del) corruption|"
     r"nobody cared|host controller (died|not responding)|HC died")
 
+ERROR, LOWEST = 3, 7        # levels of messages, as syslog has them
+
 
 class KernelLog:
     """Lines of /dev/kmsg, without their prefixes."""
@@ -42,6 +44,11 @@ class KernelLog:
         return [_text(line) for line in self._job.lines[mark:]
                 if not line.startswith(" ")]
 
+    def errors(self, mark: int) -> List[str]:
+        """Those after @mark that the kernel itself calls errors."""
+        return [_text(line) for line in self._job.lines[mark:]
+                if _priority(line) <= ERROR]
+
     def wait(self, pattern: str, mark: int = 0,
              timeout: float = 20) -> "re.Match[str]":
         """Wait for a line with @pattern after @mark; returns the match."""
@@ -57,6 +64,12 @@ class KernelLog:
     def trouble(self, mark: int = 0) -> List[str]:
         """The lines after @mark that no healthy kernel prints."""
         return [line for line in self.since(mark) if TROUBLE.search(line)]
+
+
+def _priority(record: str) -> int:
+    """The level in a kmsg record's prefix; the facility is above it."""
+    head = re.match(r"(\d+),\d+,", record)
+    return int(head[1]) & 7 if head else LOWEST
 
 
 def _text(record: str) -> str:

@@ -31,6 +31,7 @@ SUITES = ("bullseye", "bookworm", "bookworm-backports", "trixie",
 # The generic flavour: that for clouds has no USB host controllers.
 IMAGE = re.compile(r"linux-image-(\d[\d.]*(?:[-+][\w.]+)?)-amd64")
 DAY = 24 * 3600         # seconds, after which an index is read again
+KEPT = "kernels.json"   # in a suite's folder: what the index says of them
 NOTE = "package.json"   # in a kernel's folder, last: all is there
 
 
@@ -98,8 +99,19 @@ def _available(suite: str) -> List[Package]:
 
 @functools.lru_cache(maxsize=None)
 def packages(suite: str) -> List[Package]:
-    """The image packages of a suite."""
+    """The image packages of a suite; kept, for apt takes its time."""
     debian = _index(suite)
+    kept = Path(debian.home) / KEPT
+    if not kept.exists():
+        part = kept.with_suffix(".part")
+        part.write_text(json.dumps([vars(one) for one in
+                                    _indexed(debian, suite)]))
+        part.rename(kept)
+    return [Package(**one) for one in json.loads(kept.read_text())]
+
+
+def _indexed(debian: Any, suite: str) -> List[Package]:
+    """The image packages in the index that is here."""
     names = [name for name in _query(debian, "pkgnames", "linux-image-")
              .split() if IMAGE.fullmatch(name)]
     if not names:
@@ -142,6 +154,7 @@ def _index(suite: str) -> Any:
     stamp = Path(debian.home) / "read"
     if not stamp.exists() or time.time() - stamp.stat().st_mtime > DAY:
         debian.update()
+        (Path(debian.home) / KEPT).unlink(missing_ok=True)
         stamp.touch()
     return debian
 

@@ -62,7 +62,8 @@ class Source:
 
 # What a guest of the lab cannot do without: option, the module that it is.
 NEEDED = (
-    ("BLK_DEV_INITRD", None), ("DEVTMPFS", None), ("SERIAL_8250_CONSOLE", None),
+    ("BLK_DEV_INITRD", None), ("DEVTMPFS", None),
+    ("SERIAL_8250_CONSOLE", None),
     ("VIRTIO_PCI", "virtio_pci"), ("VIRTIO_CONSOLE", "virtio_console"),
 )
 

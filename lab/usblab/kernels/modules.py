@@ -21,7 +21,8 @@ from ..errors import Problem
 
 # Folders of a kernel that have never had a driver of a USB device.
 NO_USB = re.compile(
-    r"/(arch|crypto|fs|lib|mm|net|virt|sound/(soc|pci|soundwire|isa)|drivers/"
+    r"^(kernel/)?(arch|crypto|fs|lib|mm|net|virt|"
+    r"sound/(soc|pci|soundwire|isa)|drivers/"
     r"(ata|block|cpufreq|crypto|edac|fpga|gpu/drm/(amd|i915|nouveau|radeon|xe"
     r"|vmwgfx|ast|mgag200|gma500|qxl|bochs)|infiniband|md|mtd|nvme|net/"
     r"(ethernet|fddi|hyperv|phy|team|bonding|vxlan|wan)|pci|pinctrl|ptp|"
@@ -81,7 +82,8 @@ class Modules:
             kept: Dict[str, List[str]] = json.loads(cache.read_text())
             return kept
         paths = [path for path in self.files.values()
-                 if not NO_USB.search(str(path))]
+                 if self.root and not NO_USB.search(
+                     str(path.relative_to(self.root)))]
         with ProcessPoolExecutor() as pool:
             read = pool.map(_aliases, paths, chunksize=64)
             found = {_name(path): names

@@ -46,6 +46,12 @@ static const char *value_of(const char *event, size_t length, const char *key)
     return NULL;
 }
 
+/* The driver of hubs is in usbcore; each controller brings some at boot. */
+static int is_hub(const char *modalias)
+{
+    return !strncmp(modalias, "usb:", 4) && strstr(modalias, "ic09") != NULL;
+}
+
 static void load_for(const char *modalias)
 {
     pid_t pid = fork();
@@ -83,7 +89,7 @@ static void serve(int events, int file)
         event[n] = '\0';
         modalias = value_of(event, n, "MODALIAS=");
         number = value_of(event, n, "SEQNUM=");
-        if (modalias && !strncmp(event, "add@", 4)) {
+        if (modalias && !strncmp(event, "add@", 4) && !is_hub(modalias)) {
             load_for(modalias);
         }
         if (number) {
