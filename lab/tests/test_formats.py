@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The other forms of evidence: umockdev, HID report descriptors in hex."""
 
+import base64
+import hashlib
+import json
+
 import pytest
 
 import examples
 import judge
+from usblab import describe
 
 REPORT = examples.read(examples.text("keyboard")).reports[0]
 UMOCKDEV = judge.umockdev([examples.KEYBOARD, examples.MODEM]).replace(
@@ -94,3 +99,111 @@ def test_two_devices_in_one_run_of_bytes_are_refused(usb_lab):
                                        + examples.DISK).hex() + "\n")
     assert run.returncode == 2
     assert "a second device descriptor" in run.stderr
+
+
+# /sys/kernel/debug/usb/devices, and the same of the script usb-devices
+
+DEVICES = """
+T:  Bus=01 Lev=01 Prnt=01 Port=02 Cnt=01 Dev#=  7 Spd=480  MxCh= 0
+D:  Ver= 2.00 Cls=00(>ifc ) Sub=00 Prot=00 MxPS=64 #Cfgs=  1
+P:  Vendor=1209 ProdID=2002 Rev= 2.01
+S:  Manufacturer=Example Works
+S:  Product=Two things
+C:* #Ifs= 2 Cfg#= 1 Atr=e0 MxPwr=100mA
+I:* If#= 0 Alt= 0 #EPs= 2 Cls=08(stor.) Sub=06 Prot=50 Driver=usb-storage
+E:  Ad=81(I) Atr=02(Bulk) MxPS= 512 Ivl=0ms
+E:  Ad=02(O) Atr=02(Bulk) MxPS= 512 Ivl=125us
+I:* If#= 1 Alt= 0 #EPs= 1 Cls=03(HID  ) Sub=01 Prot=01 Driver=usbhid
+E:  Ad=83(I) Atr=03(Int.) MxPS=   8 Ivl=4ms
+
+T:  Bus=01 Lev=01 Prnt=01 Port=03 Cnt=02 Dev#=  8 Spd=1.5  MxCh= 0
+D:  Ver= 1.10 Cls=00(>ifc ) Sub=00 Prot=00 MxPS= 8 #Cfgs=  1
+P:  Vendor=1209 ProdID=0930 Rev=01.01
+C:  #Ifs= 1 Cfg#= 1 Atr=a0 MxPwr=100mA
+I:  If#= 0 Alt= 0 #EPs= 1 Cls=03(HID  ) Sub=01 Prot=02 Driver=(none)
+E:  Ad=81(I) Atr=03(Int.) MxPS=   8 Ivl=10ms
+"""
+
+
+def test_the_skeleton_of_a_device_in_usb_devices(usb_lab):
+    run = imported(usb_lab, f"Hello,\n{DEVICES}\nBye.\n", "-d", "1209:2002")
+    assert run.stdout.startswith("1209:2002 Example Works Two things: high")
+    assert "descriptors guessed" in run.stdout
+    assert shown(usb_lab).hex() == (
+        "120100020000004009120220010201020001" "09023900020100e032"
+        "090400000208065000" "07058102000200" "07050202000201"
+        "090401000103010100" "092111010001224000" "07058303080006")
+
+
+def test_low_speed_and_the_script_usb_devices(usb_lab):
+    hexadecimal = DEVICES.replace("If#= ", "If#=0x")
+    run = imported(usb_lab, hexadecimal, "-d", "1209:0930")
+    assert "low speed" in run.stdout
+    assert shown(usb_lab)[-7:].hex() == "0705810308000a"
+
+
+@pytest.mark.parametrize("old, new", [
+    ("P:  Vendor=1209 ProdID=0930", "P:  Vendor=1209 Prod=0930"),
+    ("Cfg#= 1 Atr=a0", "Atr=a0"), ("Sub=01 Prot=02", "Sub=01")])
+def test_a_row_without_a_value_is_refused(usb_lab, old, new):
+    run = usb_lab("import", "-", text=DEVICES.replace(old, new).split(
+        "\n\n")[1] + "\n")
+    assert run.returncode == 2
+    assert len(run.stderr.splitlines()) == 1
+
+
+# recordings of fwupd
+
+def base64_of(data):
+    return base64.b64encode(data).decode()
+
+
+def hashed(name):
+    return "#" + hashlib.sha1(name.encode()).hexdigest()[:8]
+
+
+def recording(events, **more):
+    return json.dumps({"UsbDevices": [{
+        "PlatformId": "1-1", "IdVendor": 0x1209, "IdProduct": 0x0930,
+        "USB": 0x110, "Product": 2, "UsbEvents": events, **more}]}, indent=1)
+
+
+GET_REPORT = ("ControlTransfer:Direction=0x00,RequestType=0x01,Recipient="
+              "0x01,Request=0x01,Value=0x0100,Idx=0x0000,Data=AAA=,"
+              "Length=0x2")
+STRING_2 = "GetStringDescriptor:DescIndex=0x02"
+LOAD = "LoadDescriptor:basename=descriptors"
+
+
+@pytest.mark.parametrize("name", [str, hashed], ids=["names", "hashes"])
+def test_a_recording_of_fwupd(usb_lab, name):
+    imported(usb_lab, recording([
+        {"Id": name(LOAD), "Data": base64_of(examples.KEYBOARD)},
+        {"Id": name(STRING_2), "Data": base64_of(b"Thing\0\0\0")},
+        {"Id": GET_REPORT, "Data": base64_of(b"\1\2")}],
+        UsbHidDescriptors=[base64_of(REPORT)]))
+    found = describe.load("x.usbdev")
+    assert shown(usb_lab) == examples.KEYBOARD
+    assert found.string(2) == "Thing"
+    assert found.reports == {0: REPORT}
+    assert found.answer_to(bytes.fromhex("a101000100000200")).data == b"\1\2"
+
+
+def test_of_an_older_recording_the_interfaces_are_put_together(usb_lab):
+    run = imported(usb_lab, recording([{"Id": "#12345678"}], UsbInterfaces=[{
+        "InterfaceClass": 3, "UsbEndpoints": [{
+            "EndpointAddress": 129, "Interval": 10, "MaxPacketSize": 8}]}],
+        UsbHidDescriptors=[base64_of(REPORT)]))
+    assert "descriptors guessed" in run.stdout
+    assert "1 events have only a hash" in run.stdout
+    assert shown(usb_lab)[18:].hex() == (
+        "0902220001010" "08032" "090400000103000000" "092111010001223f00"
+        "0705810308000a")
+
+
+@pytest.mark.parametrize("text", ['{"UsbDevices": [', '{"UsbDevices": 3}',
+                                  '{"UsbDevices": [{"IdVendor": "x"}, 7]}'])
+def test_other_json_is_no_device_or_one_line(usb_lab, text):
+    run = usb_lab("import", "-", text=text)
+    assert run.returncode in (0, 2)
+    assert "Traceback" not in run.stderr

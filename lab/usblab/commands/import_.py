@@ -5,9 +5,9 @@ Read what people send, and write a device file.
 FILE is a mail, a dump or a capture: lsusb -v of any version, descriptors as
 sysfs has them (binary, hex, xxd), umockdev records, HID report descriptors
 (rdesc, usbhid-dump, hid-recorder), captures (pcap and pcapng of Linux,
-Windows or a wire; usbmon's text), syzkaller programs; compressed by gzip or
-not.  What became of each line is printed: whole, inferred by a rule, guessed,
-or missing.
+Windows or a wire; usbmon's text), syzkaller programs, recordings of fwupd,
+/sys/kernel/debug/usb/devices; compressed by gzip or not.  What became of each
+line is printed: whole, inferred by a rule, guessed, or missing.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ from typing import Callable, List, Mapping, Tuple
 
 from ..devicefile import PYTHON, DeviceFile, Part
 from ..model import Description
-from . import (enumeration, hexbytes, hid_text, lsusb, recording, syzkaller,
-               umockdev)
+from . import (enumeration, fwupd, hexbytes, hid_text, lsusb, recording,
+               syzkaller, umockdev, usb_devices)
 from .found import Candidate, Source
 
 Apply = Callable[[Part, Description, DeviceFile], None]
@@ -33,6 +33,8 @@ READERS: Mapping[str, Apply] = {
     "control": enumeration.apply,
     "usbmon": recording.apply,
     "syzkaller": syzkaller.apply,
+    "usb-devices": usb_devices.apply,
+    "fwupd": fwupd.apply,
     hid_text.SKELETON: hid_text.apply_skeleton,
     "hid-report": hid_text.apply_report,
     "strings": hexbytes.apply_strings,
@@ -47,4 +49,6 @@ FINDERS: Tuple[Callable[[Source], List[Candidate]], ...] = (
     hid_text.find,
     recording.find,
     syzkaller.find,
+    usb_devices.find,
+    fwupd.find,
 )
