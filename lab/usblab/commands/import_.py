@@ -25,6 +25,7 @@ from ..errors import Problem
 from ..formats import FINDERS, enumeration, hid_text, mail
 from ..formats.found import Candidate
 from ..model import Description
+from ..source import python_source
 from .show import notes, summary
 
 
@@ -37,6 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="FILE", type=Path,
                         help="the device file (VENDOR-PRODUCT.usbdev); "
                         "- is standard output")
+    parser.add_argument("--python", action="store_true",
+                        help="write a device of usbremote instead")
     parser.add_argument("--as-printed", action="store_true",
                         help="take a text at its word that does not add up")
     parser.add_argument("--capture", metavar="FILE",
@@ -55,16 +58,22 @@ def run(options: argparse.Namespace) -> int:
     except Problem as problem:
         raise Problem(f"{options.file}: {problem}", None,
                       problem.hints) from None
-    to_stdout = str(options.output) == "-"
+    suffix = ".py" if options.python else SUFFIX
+    path = options.output or Path(description.ids.replace(":", "-") + suffix)
+    to_stdout = str(path) == "-"
+    program = "device.py" if to_stdout else path.name
+    text = python_source(description, file.title, program) \
+        if options.python else write(file)
     say = sys.stderr if to_stdout else sys.stdout
     print(summary(description), file=say)
     if not options.quiet:
         print("\n".join(notes(description)), file=say)
     if to_stdout:
-        print(write(file), end="")
+        print(text, end="")
         return 0
-    path = options.output or Path(description.ids.replace(":", "-") + SUFFIX)
-    save(path, write(file))
+    save(path, text)
+    if options.python:
+        path.chmod(0o755)
     print(f"written: {path}")
     return 0
 
