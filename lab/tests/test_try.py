@@ -74,7 +74,7 @@ def test_a_rule_in_the_file_that_is_none_is_one_line(usb_lab, tmp_path):
 def test_the_commands_of_the_page_are_understood():
     page = (LAB.parent / "docs/lab-try.md").read_text()
     blocks = re.findall(r"^```sh\nlab/usb-lab (.*?)^```", page, re.M | re.S)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     for block in blocks:
         build_parser().parse_args(shlex.split(block.replace("\\\n", " ")))
 

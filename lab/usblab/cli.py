@@ -18,6 +18,7 @@ COMMANDS = (
     ("import", "import_", "read what people send, write a device file"),
     ("show", "show", "what a device file describes"),
     ("try", "try_", "plug a device into real kernels"),
+    ("bisect", "bisect", "find the kernels between which it changed"),
 )
 BAD_INPUT = 2
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import enum
+import re
 import shutil
 import tempfile
 import time
@@ -26,7 +27,6 @@ MEMORY = 512            # MiB: all USB drivers are in the guest's memory
 NOTICE = 15.0           # seconds, in which a plug has to be noticed
 QUIET = 0.5             # seconds without a line or request: it is over
 LOOK_EVERY = 0.05
-FIRMWARE_LIMIT = 45.0   # seconds, in which the kernel has to begin
 # A second more for each disk tells nothing.
 WORDS = "usb_storage.delay_use=0"
 EARLY = "earlyprintk=serial,ttyS0"
@@ -153,8 +153,6 @@ class _Trial:
     def run(self) -> None:
         began = time.monotonic()
         vm = self.cold() if self.setting.cold else self.warm()
-        if vm is None:
-            return
         self.prepare(vm)
         ready = time.monotonic()
         self.outcome.boot = ready - began
@@ -179,23 +177,16 @@ class _Trial:
         return self.stack.enter_context(snapshot.fresh(
             self.folder, guest_of(self.kernel, self.setting.words)))
 
-    def cold(self) -> Optional[Vm]:
-        """A machine that starts with the device; None if it hangs."""
+    def cold(self) -> Vm:
+        """A machine that starts with the device."""
         start = guest_of(self.kernel, [EARLY, *self.setting.words])
         vm = self.stack.enter_context(Vm(
             self.folder, start, [*controllers.EVERY, "-S"], wait_boot=False))
         self.before, self.mark = [], 0
         self.connect(vm)
-        vm.qmp.command("cont")
+        vm.qmp.command("cont")          # plugging takes a running machine
         self.peer.wait_plugged()
-        try:
-            vm.agent.wait(lambda: vm.agent.release or vm.kernel_began(),
-                          FIRMWARE_LIMIT, lambda: "nothing")
-        except Failure:
-            if not vm.kernel_began():
-                self.outcome.reasons.append(
-                    "firmware: it hangs before the kernel runs")
-                return None
+        vm.restart()
         vm.wait_boot()
         return vm
 
@@ -266,6 +257,8 @@ class _Trial:
             line.partition(" ") for line in told.splitlines())}
         seen.lines = [line for line in vm.kernel_log.since(self.mark)
                       if "log-sync" not in line]
+        if self.setting.cold:
+            seen.lines = since_device(seen.lines)
         seen.trouble = vm.kernel_log.trouble(self.mark)
         seen.errors = vm.kernel_log.errors(self.mark)
         wanted = self.setting.expect
@@ -284,6 +277,13 @@ class _Trial:
         outcome = self.outcome
         outcome.reasons = expect.faults(self.setting.expect, self.seen)
         outcome.result = Result.BAD if outcome.reasons else Result.GOOD
+
+
+def since_device(lines: List[str]) -> List[str]:
+    """A boot's log from the first device on that is no root hub."""
+    first = next((number for number, line in enumerate(lines)
+                  if re.match(r"usb \d+-\d", line)), len(lines))
+    return lines[first:]
 
 
 def _keep(folder: Path, target: Path, outcome: Outcome) -> None:

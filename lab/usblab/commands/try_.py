@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import List
+from typing import List, Optional
 
 from usbremote import faults
 
@@ -43,22 +43,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("device", metavar="DEVICE")
     parser.add_argument("-k", "--kernel", action="append", metavar="KERNEL",
                         help="several give a table (this machine's release)")
-    parser.add_argument("-c", "--controller", action="append",
-                        choices=CONTROLLERS, help="the host controller "
-                        "(xhci); several try each")
-    parser.add_argument("--speed", choices=SPEEDS)
+    add_controllers(parser)
+    add_setting(parser)
     parser.add_argument("--cold", action="store_true", help="plug it in "
                         "before the machine starts; a hang before the kernel "
                         "runs is the firmware's")
+    add_expectations(parser)
+    add_kernel_options(parser)
+    add_looking(parser)
+
+
+def add_setting(parser: argparse.ArgumentParser) -> None:
+    """What goes in, also for commands that do not look closer."""
+    parser.set_defaults(cold=False, gdb=False, shell=False, pcap=None,
+                        keep=None)
+    parser.add_argument("--speed", choices=SPEEDS)
     parser.add_argument("--wait", type=float, default=5.0, metavar="SECONDS",
                         help="for what is expected (5)")
     parser.add_argument("--fault", action="append", default=[],
                         metavar="RULE", help="what goes wrong, besides what "
                         "the file says; see docs/faults.md")
     parser.add_argument("--fault-seed", type=int, metavar="N")
-    add_expectations(parser)
-    add_kernel_options(parser)
-    add_looking(parser)
+
+
+def add_controllers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-c", "--controller", action="append",
+                        choices=CONTROLLERS, help="the host controller "
+                        "(xhci); several try each")
 
 
 def add_expectations(parser: argparse.ArgumentParser) -> None:
@@ -95,8 +106,7 @@ def add_looking(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    sources = [source for spec in options.kernel or ()
-               for source in kernels.find(spec)] or [kernels.default()]
+    sources = find_all(options.kernel)
     settings = [make_setting(options, controller)
                 for controller in options.controller or CONTROLLERS[:1]]
     pairs = [(source, setting) for source in sources for setting in settings]
@@ -108,6 +118,12 @@ def run(options: argparse.Namespace) -> int:
     if len(outcomes) > 1:
         print_table(outcomes)
     return trial.status(outcomes)
+
+
+def find_all(specs: Optional[List[str]]) -> List[Source]:
+    """The kernels of all -k, or the usual one."""
+    return [source for spec in specs or ()
+            for source in kernels.find(spec)] or [kernels.default()]
 
 
 def one(setting: Setting, source: Source) -> Outcome:

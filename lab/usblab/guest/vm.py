@@ -14,17 +14,10 @@ from .agent import Agent
 from .boot import Boot
 from .kmsg import KernelLog
 from .qmp import Qmp, QmpError
+from .waiting import wait_until
 
+FIRMWARE_LIMIT = 45.0   # seconds, in which the kernel has to begin
 BOOT_LIMIT = 90         # seconds; two are usual, TCG on a busy machine is slow
-
-
-class NotStarted(Exception):
-    """The guest's kernel did not come as far as to say hello; firmware: not
-    even its first line."""
-
-    def __init__(self, text: str, firmware: bool) -> None:
-        super().__init__(text)
-        self.firmware = firmware
 
 
 class Vm:
@@ -74,9 +67,21 @@ class Vm:
             raise Failure(f"{failure}; its console says:\n"
                           f"{_tail(self.console)}{_tail(self.log)}") from None
 
-    def kernel_began(self) -> bool:
-        """Whether the guest's kernel has written a line to its console."""
-        return "Linux version" in _text(self.console)
+    def restart(self) -> None:
+        """
+        Press the reset button, for firmware to see what is plugged in, and
+        wait for the kernel; raises Failure when it does not come.
+        """
+        self.qmp.command("set-action", reboot="reset")
+        self.qmp.command("system_reset")
+        self.qmp.wait_event("RESET")
+        before = len(_text(self.console))
+        wait_until(lambda: self.process.poll() is not None
+                   or "Linux version" in _text(self.console)[before:],
+                   FIRMWARE_LIMIT, "firmware: it hangs before the kernel "
+                   "runs; nothing of that is seen")
+        # SeaBIOS has the machine reset once more by itself
+        self.qmp.command("set-action", reboot="shutdown")
 
     def follow_restored(self) -> None:
         """The guest was booted elsewhere: it will say no hello."""
