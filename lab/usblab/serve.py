@@ -15,7 +15,7 @@ import sys
 import time
 from typing import Any, List, Optional, Sequence, Tuple, Type
 
-from usbremote import Device, LocalError, UsbRemoteError, faults
+from usbremote import Device, LocalError, Port, UsbRemoteError, faults
 from usbremote.cli import (Program, device_parser, fault, output_file,
                            set_up_logging)
 from usbremote.loader import DeviceFile
@@ -70,8 +70,8 @@ class Served(Program):
         super().__init__(parser(kind), kind, arguments)
         self.options.fault = [*map(fault, faults), *self.options.fault]
 
-    def tap(self) -> Any:
-        also = super().tap()
+    def tap(self, port: Port) -> Any:
+        also = super().tap(port)
         if self.options.transcript:
             return Transcript(self.options.transcript, also)
         return also

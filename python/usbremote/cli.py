@@ -19,13 +19,16 @@ from .device import Device
 from .engine import engine_of
 from .errors import LocalError, Refused, UsbRemoteError, printable
 from .faults import CONTROLLERS, Plan, Rule, parse
+from .jobs import life
 from .loader import DeviceFile
 from .pcap import PcapWriter
+from .port import Port
 from .remarks import remarks
-from .session import Counters
+from .session import Counters, Tap
 from .signals import Signals
 from .transport import (Address, Background, Server, farewell,
                         run_until_signal)
+from .trace import Lines, Taps, Tracer
 from .types import Speed
 
 Make = Callable[[argparse.Namespace], Device]
@@ -69,6 +72,10 @@ def parser(description: Optional[str], prog: Optional[str] = None
     p.add_argument("--pcap", type=output_file, metavar="FILE",
                    help="write the device's traffic there, for Wireshark")
     fault_options(p)
+    p.add_argument("--trace", nargs="?", const="text", metavar="json",
+                   choices=("text", "json"),
+                   help="print a line for each request of the guest, with "
+                   "=json an object")
     p.add_argument("-v", "--verbose", action="count", default=0,
                    help="say what happens; twice: every event")
     p.add_argument("--log-level", choices=LOG_LEVELS, metavar="LEVEL",
@@ -227,6 +234,7 @@ class Program:
         self.first: Optional[Device] = None
         self._capture: Optional[BinaryIO] = None
         self._told: Set[str] = set()
+        self._trace = Lines(sys.stdout)
 
     def new_device(self) -> Device:
         """
@@ -263,8 +271,8 @@ class Program:
             logging.error("no device: %s", plain(err))
             raise Refused(0, plain(err)) from err
         self.remember(device)
-        logging.info("connected to QEMU's device '%s'",
-                     printable(hello.device_id))
+        life.info("connected to QEMU's device '%s'",
+                  printable(hello.device_id))
         return device
 
     def remember(self, device: Device) -> None:
@@ -281,11 +289,17 @@ class Program:
                       o.listen is not None, o.reconnect, timeout,
                       self.counters, self.tap)
 
-    def tap(self) -> Optional[PcapWriter]:
+    def tap(self, port: Port) -> Optional[Tap]:
         """What records the traffic of one more connection."""
-        if self._capture is None:
-            return None
-        return PcapWriter(self._capture.write, self.counters.connections + 1)
+        taps: List[Tap] = []
+        if self._capture is not None:
+            taps.append(PcapWriter(self._capture.write,
+                                   self.counters.connections + 1))
+        if self.options.trace is not None:
+            taps.append(Tracer(self._trace.write, port.explain,
+                               self.options.trace == "json",
+                               sys.stdout.isatty()))
+        return Taps(taps) if taps else None
 
     def write_stats(self) -> None:
         """Whole or not at all, for those who watch the file."""
@@ -345,6 +359,7 @@ class Program:
             print(f"{self.name}: {where}{plain(err)}", file=sys.stderr)
             return 1
         finally:
+            self._trace.flush()
             self.report_unhandled()
             self.report_faults()
         if closed is not None:
@@ -386,12 +401,18 @@ def poke(server: Server) -> None:
         device.on_user_signal()
 
 
-def set_up_logging(options: argparse.Namespace, name: str) -> None:
-    """To standard error, as -v and --log-level say."""
+def set_up_logging(options: argparse.Namespace, name: str,
+                   tell_life: bool = False) -> None:
+    """
+    To standard error, as -v and --log-level say; tell_life: in any case that
+    the device is connected, plugged in, configured and unplugged.
+    """
     logging.basicConfig(format=f"{name}: %(message)s")
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     level = options.log_level or LOG_LEVELS[min(options.verbose + 1, 3)]
     logging.getLogger().setLevel(level.upper())
+    if tell_life and not options.log_level:
+        life.setLevel(logging.INFO)
 
 
 def run(parser: argparse.ArgumentParser, make: Make) -> NoReturn:

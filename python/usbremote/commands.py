@@ -59,7 +59,7 @@ def run(arguments: List[str]) -> int:
     reloader = Reloader(file, lambda kind: make_parser(kind).parse_args(rest))
     with file.blamed():
         program = Program(make_parser(kind), kind, rest)
-        set_up_logging(program.options, program.name)
+        set_up_logging(program.options, program.name, tell_life=True)
         program.first = program.new_device()
     if program.options.reload:
         program.background = partial(reloader.watch, program)

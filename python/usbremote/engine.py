@@ -9,32 +9,29 @@ methods, and is what the device's helpers use.
 from __future__ import annotations
 
 import asyncio
-import logging
 import struct
 from collections import Counter
 from typing import (Any, Coroutine, Dict, NoReturn, Optional, Protocol,
                     Sequence)
 
 from . import descriptors as desc
+from .codec import Submit
 from .context import Answer
 from .device import Device, Socket
 from .endpoint import InEndpoint, OutEndpoint, Pipe
 from .ep0 import Ep0
 from .errors import LocalError, Stall, Unhandled
-from .jobs import Job, Jobs
+from .jobs import Job, Jobs, life
 from .layout import Layout, class_of
 from .parsed import Parsed
 from .pipes import Pipes
-from .requests import declared
+from .requests import declared, name_of_handler
 from .runs import Runs
 from .session import Request
 from .setup import Kind, Setup, Standard
 from .standard import STANDARD
 from .strings import Text
 from .types import Speed, Status, TransferType
-
-log = logging.getLogger(__name__)
-
 
 class EnginePort(Socket, Protocol):
     """What an engine needs from the port."""
@@ -141,6 +138,17 @@ class Engine:
         if told is not None:
             return told
         return owner.control(setup) if owner else self._runs.anyone(setup)
+
+    def explain(self, submit: Submit, data: bytes) -> Optional[str]:
+        """A name for a request, from what the device's code declares."""
+        if submit.type != TransferType.CONTROL:
+            return self._runs.explain(submit.endpoint, data)
+        setup = Setup.decode(submit.setup)
+        for part in (self.device, self._runs.owner(setup)):
+            name = name_of_handler(part, setup)
+            if name is not None:
+                return name
+        return None
 
     # descriptors
 
@@ -253,7 +261,7 @@ class Engine:
         self._unconfigure("plugged in anew")
         self.attached, self.speed = True, speed
         self.address = 0
-        log.info("plugged in at %s speed", speed.name.lower())
+        life.info("plugged in at %s speed", speed.name.lower())
         self.device.on_attached(speed)
         self._runs.bind()
 
@@ -272,7 +280,7 @@ class Engine:
         self._unconfigure(why)
         self.layout.forget()
         if was:
-            log.info("unplugged")
+            life.info("unplugged")
             self.device.on_detached()
 
     def ended(self, error: BaseException) -> None:
@@ -299,7 +307,7 @@ class Engine:
         if not self.is_configured:
             return
         if what == (0x00, Standard.SET_CONFIGURATION):
-            log.info("configured by the guest")
+            life.info("configured by the guest")
             self._runs.begin()
             self.start(self.device.configured())
             for waiter in self._take_waiting():

@@ -102,6 +102,14 @@ class Function(Running, Composed):
     def halt_changed(self, endpoint: int, halted: bool) -> None:
         """The guest halted its own endpoint, or cleared that."""
 
+    def explain(self, endpoint: int, data: bytes) -> Optional[str]:
+        """
+        What these bytes of its own endpoint are, in few words for --trace;
+        None for nothing to say.  They are the first 512 of one request, and
+        it is asked a moment later.  It must have no effects.
+        """
+        return None
+
     def control(self, setup: Setup) -> Answer:
         """
         Answer a request; raise Stall or Fail to refuse it.

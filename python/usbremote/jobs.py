@@ -11,6 +11,8 @@ from typing import Any, Callable, Coroutine, List
 from .errors import RemoteError
 
 log = logging.getLogger(__name__)
+# What happens to a device as a whole; `run` tells it by default.
+life = logging.getLogger("usbremote.life")
 
 
 class Job:

@@ -13,7 +13,7 @@ import logging
 from typing import Any, Callable, List, Optional, Tuple, Type
 
 from ._proto import Speed, Status
-from .codec import EndpointEntry, Hello
+from .codec import EndpointEntry, Hello, Submit
 from .device import Device
 from .endpoint import Waiter
 from .engine import Engine, engine_of
@@ -57,6 +57,11 @@ class Port:
     def device(self) -> Optional[Device]:
         """The one that is, or is to be, plugged in."""
         return self._engine.device if self._engine is not None else None
+
+    def explain(self, submit: Submit, data: bytes) -> Optional[str]:
+        """What the device's code calls a request, None if it knows none."""
+        return (self._engine.explain(submit, data)
+                if self._engine is not None else None)
 
     @property
     def hello(self) -> Optional[Hello]:

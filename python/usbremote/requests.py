@@ -91,6 +91,13 @@ def _handlers_of(kind: Type[Any]) -> Handlers:
             for key, (name, _) in found.items()}
 
 
+def name_of_handler(part: object, setup: Setup) -> Optional[str]:
+    """The name of the method that is declared to answer it."""
+    kind: Type[Any] = type(part)
+    found = handlers_of(kind).get((setup.request_type, setup.request))
+    return found[0] if found is not None else None
+
+
 def declared(part: object, setup: Setup) -> Optional[Callable[[], Answer]]:
     """The declared answer of a device or function, to be called."""
     kind: Type[Any] = type(part)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import (Any, Coroutine, Dict, List, Mapping, NoReturn, Optional,
                     Protocol, Tuple)
 
@@ -18,6 +19,9 @@ from .place import Place
 from .requests import declared
 from .setup import Recipient, Setup
 from .types import Direction, Speed
+
+log = logging.getLogger(__name__)
+
 
 class DeviceRun(Protocol):
     """What runs the device that the functions are of: its engine."""
@@ -50,6 +54,7 @@ class FunctionRun:
         self.function = function
         self._place: Optional[Place] = None
         self._jobs = Jobs(self.halt)
+        self._explain_failed = False
 
     # FunctionContext
 
@@ -98,6 +103,17 @@ class FunctionRun:
         return self._device.pipes.pipe(self.place.endpoint(own))
 
     # for Runs
+
+    def explain(self, own: int, data: bytes) -> Optional[str]:
+        """A bug in it does no harm, and is told once."""
+        try:
+            return self.function.explain(own, data)
+        except Exception:
+            if not self._explain_failed:
+                log.exception("explain() of the %s failed",
+                              type(self.function).__name__)
+            self._explain_failed = True
+            return None
 
     def choose(self, place: Place) -> None:
         self._place = place
@@ -170,6 +186,14 @@ class Runs:
             own = place.own_endpoint(address)
             if own is not None:
                 run.function.halt_changed(own, halted)
+
+    def explain(self, address: int, data: bytes) -> Optional[str]:
+        """What the function of an endpoint says of a transfer's data."""
+        for run, place in self._chosen:
+            own = place.own_endpoint(address)
+            if own is not None:
+                return run.explain(own, data)
+        return None
 
     def owner(self, setup: Setup) -> Optional[Function]:
         """The function whose interface or endpoint a request is for."""

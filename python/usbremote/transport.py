@@ -189,7 +189,8 @@ class Server:
                  listen: bool = False, reconnect: bool = False,
                  timeout: Optional[float] = 10.0,
                  counters: Optional[Counters] = None,
-                 tap: Callable[[], Optional[Tap]] = lambda: None) -> None:
+                 tap: Callable[[Port], Optional[Tap]] = lambda port: None
+                 ) -> None:
         self.factory, self.address = factory, address
         self.listen, self.reconnect = listen, reconnect
         self.timeout = timeout
@@ -231,9 +232,10 @@ class Server:
             await link.ended
 
     def _new_link(self) -> Link:
-        session = PeerSession(counters=self.counters, tap=self.tap())
-        link = Link(Port(asyncio.get_running_loop(), self.factory, session),
-                    self.timeout, "" if self.listen else BUSY)
+        session = PeerSession(counters=self.counters)
+        port = Port(asyncio.get_running_loop(), self.factory, session)
+        session.tap = self.tap(port)
+        link = Link(port, self.timeout, "" if self.listen else BUSY)
         self.links.append(link)
         link.ended.add_done_callback(lambda _: self.links.remove(link))
         return link

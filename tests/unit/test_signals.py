@@ -67,7 +67,8 @@ class Programs(unittest.TestCase):
         path.write_text(text)
         process = subprocess.Popen(
             [sys.executable, "-W", "ignore", *(python or ("-m", "usbremote")),
-             "run", str(path), "--connect", self.address], text=True,
+             "run", str(path), "--connect", self.address, "--log-level",
+             "warning"], text=True,
             stderr=subprocess.PIPE, cwd=self.folder,
             env={**os.environ, "PYTHONPATH": str(PYTHON)})
         self.addCleanup(process.stderr.close)

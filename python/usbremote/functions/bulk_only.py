@@ -10,6 +10,7 @@ from typing import Callable, Optional, Sequence, Tuple, Union
 
 from ..descriptors import Endpoint, Interface
 from ..errors import Stall, TransferAborted, TransferEnded
+from ..faults.names import SCSI as SCSI_CODES
 from ..function import Function
 from ..jobs import Job
 from ..place import Place
@@ -21,6 +22,8 @@ RESET, GET_MAX_LUN = 0xff, 0xfe                     # sections 3.1 and 3.2
 CBW, CSW = struct.Struct("<4sIIBBB16s"), struct.Struct("<4sIIB")
 PASSED, FAILED, PHASE_ERROR = 0, 1, 2               # table 5.3
 TO_GUEST = 0x80                 # in bmCBWFlags, section 5.1
+
+SCSI_NAMES = {code: name for name, code in SCSI_CODES.items()}
 
 PIECE = 1 << 16                 # bytes that are taken at a time
 
@@ -97,6 +100,18 @@ class BulkOnly(Function):
     def _check_configured(self) -> None:
         if not self.is_configured:
             raise Stall()
+
+    def explain(self, endpoint: int, data: bytes) -> Optional[str]:
+        if endpoint == 0x01 and len(data) == CBW.size and data[:4] == b"USBC":
+            _, tag, length, flags, lun, size, block = CBW.unpack(data)
+            name = SCSI_NAMES.get(block[0], f"0x{block[0]:02x}")
+            way = "from" if flags & TO_GUEST else "to"
+            return (f"CBW {name}, tag {tag}, LUN {lun & 0x0f}, {length} bytes "
+                    f"{way} the device, {block[:size & 0x1f].hex(' ')}")
+        if endpoint == 0x81 and len(data) == CSW.size and data[:4] == b"USBS":
+            _, tag, residue, status = CSW.unpack(data)
+            return f"CSW tag {tag}, status {status}, residue {residue}"
+        return None
 
     async def run(self) -> None:
         self._begin()
