@@ -390,17 +390,13 @@ static bool remote_deliver_in(USBRemoteState *s, RemoteEndpoint *ep)
 
 void remote_handle_control(USBRemoteState *s, USBPacket *p)
 {
-    RemoteEndpoint *ep = &s->eps[0];
-
     s->stages = false;
     if (p->stream || USB_DEVICE(s)->setup_len > s->conn.limits.max_control) {
         p->status = USB_RET_STALL;
     } else if (!remote_on_bus(s)) {
         p->status = USB_RET_NODEV;
-    } else if (!ep->nak_mode) {
-        remote_hold(s, p, USB_RET_ASYNC, false);
     } else {
-        remote_poll_control(s, ep, p);
+        remote_hold(s, p, USB_RET_ASYNC, false);
     }
 }
 
@@ -481,7 +477,7 @@ void remote_handle_data(USBRemoteState *s, USBPacket *p)
         p->status = USB_RET_STALL;      /* none were ever allocated */
     } else if (ep->type == USB_ENDPOINT_XFER_ISOC) {
         remote_handle_iso(p);
-    } else if (!ep->nak_mode) {
+    } else if (!remote_is_polled(ep)) {
         remote_hold_data(s, ep, p);
     } else if (!remote_on_bus(s)) {
         p->status = USB_RET_NODEV;
@@ -572,7 +568,7 @@ static bool remote_submit(USBRemoteState *s, RemoteEndpoint *ep)
 {
     RemoteRequest *r;
 
-    if (ep->nak_mode) {
+    if (remote_is_polled(ep)) {
         r = QTAILQ_LAST(&ep->requests);
         if (r && r->state == REMOTE_WAITING) {
             remote_send_submit(s, r);

@@ -78,15 +78,6 @@ static RemotePollState remote_ask(USBRemoteState *s, RemoteEndpoint *ep,
     return remote_asked(s, ep, r);
 }
 
-static RemotePollState remote_ask_control(USBRemoteState *s,
-                                          RemoteEndpoint *ep, USBPacket *p)
-{
-    RemotePollState why = remote_obstacle(s, ep, 0);
-
-    return why != REMOTE_POLL_NONE ? why :
-           remote_asked(s, ep, remote_control_new(s, p));
-}
-
 /* @p is told NAK: the controller keeps it and tries again later. */
 static void remote_nak(USBRemoteState *s, RemoteEndpoint *ep, USBPacket *p,
                        RemotePollState why)
@@ -107,9 +98,7 @@ static void remote_polled(USBRemoteState *s, RemoteEndpoint *ep, USBPacket *p,
     if (s->plug == REMOTE_LEAVING) {
         remote_schedule(s);
     }
-    if (!remote_is_control(ep)) {
-        remote_guest_saw(s, ep, status);
-    }
+    remote_guest_saw(s, ep, status);
 }
 
 void remote_poll_in(USBRemoteState *s, RemoteEndpoint *ep, USBPacket *p)
@@ -134,16 +123,13 @@ void remote_poll_in(USBRemoteState *s, RemoteEndpoint *ep, USBPacket *p)
 
 /*
  * A packet like that of @r is polled for, which the guest had given up: is it
- * that one, or a new one?  It cannot be known.  Control is a new one.  OUT is
- * asked for again and said to be so (RETRY), but for what the peer says that
- * it has consumed when it takes @r back.  Returns whether @r is waited for.
+ * that one, or a new one?  It cannot be known.  It is asked for again and said
+ * to be so (RETRY), but for what the peer says that it has consumed when it
+ * takes @r back.  Returns whether @r is waited for.
  */
 static bool remote_resume_poll(USBRemoteState *s, RemoteEndpoint *ep,
                                RemoteRequest *r)
 {
-    if (remote_is_control(ep)) {
-        return false;
-    }
     if (r->state == REMOTE_DONE && !r->stands_in) {
         ep->retry = true;
         ep->retry_id = r->hcd_id;
@@ -158,10 +144,8 @@ static bool remote_resume_poll(USBRemoteState *s, RemoteEndpoint *ep,
 static RemoteRequest *remote_find_poll(USBRemoteState *s, RemoteEndpoint *ep,
                                        USBPacket *p)
 {
-    USBDevice *udev = USB_DEVICE(s);
     RemoteRequest *r, *next, *found = NULL;
     bool given_up = ep->n_live && !ep->polled_at;
-    bool same;
 
     ep->polled_at = remote_now(s);
     ep->orphan_at = 0;
@@ -169,15 +153,8 @@ static RemoteRequest *remote_find_poll(USBRemoteState *s, RemoteEndpoint *ep,
         if (r->discard) {
             continue;
         }
-        if (!remote_is_control(ep)) {
-            same = remote_request_matches(r, p);
-        } else {
-            same = remote_same_id(r->hcd_id, p->id) &&
-                   !memcmp(r->setup, udev->setup_buf, sizeof(r->setup)) &&
-                   (!r->data || (r->setup[0] & USB_DIR_IN) ||
-                    !memcmp(r->data, udev->data_buf, r->length));
-        }
-        if (same && !found && (!given_up || remote_resume_poll(s, ep, r))) {
+        if (!found && remote_request_matches(r, p) &&
+            (!given_up || remote_resume_poll(s, ep, r))) {
             found = r;
         } else {
             remote_abandon(s, r);
@@ -205,26 +182,6 @@ void remote_poll_out(USBRemoteState *s, RemoteEndpoint *ep,
     }
 }
 
-void remote_poll_control(USBRemoteState *s, RemoteEndpoint *ep,
-                         USBPacket *p)
-{
-    RemoteRequest *r = remote_find_poll(s, ep, p);
-    int status;
-    size_t actual;
-
-    if (r && r->state == REMOTE_DONE) {
-        /* Nothing is held in NAK mode, so this completes no packets. */
-        remote_table_snoop(s, r);
-        actual = remote_control_result(s, r, p);
-        status = r->status;
-        remote_request_free(s, r);
-        remote_polled(s, ep, p, status, actual);
-    } else {
-        remote_nak(s, ep, p, r ? REMOTE_POLL_ASKED
-                               : remote_ask_control(s, ep, p));
-    }
-}
-
 /*
  * The controller has let go of the packet that it was told NAK for.  The guest
  * may have given it up: xHCI stops endpoints to take one packet out, UHCI and
@@ -236,7 +193,7 @@ void remote_handle_stopped(USBRemoteState *s, USBEndpoint *uep)
     uint8_t in = uep->pid == USB_TOKEN_IN ? USB_DIR_IN : 0;
     RemoteEndpoint *ep = remote_ep(s, uep->nr | in);
 
-    if (!ep->nak_mode) {
+    if (!remote_is_polled(ep)) {
         return;
     }
     ep->poll = REMOTE_POLL_NONE;
@@ -261,7 +218,7 @@ int64_t remote_fetch_time(USBRemoteState *s, int64_t since)
     REMOTE_FOREACH_BUSY(s, i) {
         RemoteEndpoint *ep = &s->eps[i];
 
-        if (ep->nak_mode && !QTAILQ_EMPTY(&ep->requests)) {
+        if (remote_is_polled(ep) && !QTAILQ_EMPTY(&ep->requests)) {
             end = MAX(end, since + remote_interval_ns(s, ep) +
                            REMOTE_SETTLE_NS);
         }

@@ -27,14 +27,12 @@
  *   connection       controller
  *   VM stop          waits for the VM           goes on
  *
- * Two ways to wait.  Endpoints in NAK mode (interrupt on every controller,
- * because the core accepts ASYNC only for pass-through devices there; all on
- * OHCI, which has room for a single ASYNC packet) answer every poll with NAK
- * until a request is answered, and keep no packet.  All others answer ASYNC
- * and complete the packet later.
+ * Two ways to wait.  Endpoints in NAK mode (interrupt ones, because
+ * the core accepts ASYNC only for pass-through devices there) answer every
+ * poll with NAK until a request is answered, and keep no packet.  All others
+ * answer ASYNC and complete the packet later.
  *
- * Host controllers cancel more than the guest gave up: xHCI, EHCI and UHCI
- * drop a whole queue when one transfer is unlinked, then bring the survivors
+ * Host controllers cancel more than the guest gave up: they all drop a whole queue when one transfer is unlinked, then bring the survivors
  * back.  So nothing is cancelled at the peer at once, except for control.
  */
 
@@ -628,7 +626,7 @@ static void remote_answered_cancelled(USBRemoteState *s, RemoteRequest *r,
         remote_add_progress(rp, r, consumed);
         remote_unask(r->ep, rp);
         rp->retry = true;
-    } else if (r->ep->nak_mode && !remote_ep_is_in(r->ep)) {
+    } else if (remote_is_polled(r->ep) && !remote_ep_is_in(r->ep)) {
         remote_leave_rest(s, r, consumed);
     }
     remote_request_free(s, r);
@@ -806,7 +804,7 @@ static void remote_expire_orphans(USBRemoteState *s, RemoteEndpoint *ep)
 
     ep->orphan_at = 0;
     ep->partial_size = 0;
-    if (ep->nak_mode) {
+    if (remote_is_polled(ep)) {
         remote_expire_polls(s, ep);
         return;
     }

@@ -55,12 +55,10 @@ static void remote_set_endpoint(USBRemoteState *s, RemoteEndpoint *ep,
     ep->type = type;
     ep->max_packet = MIN(raw & 0x7ff, USB_REMOTE_MAX_PACKET);
     ep->interval = interval;
-    ep->nak_mode = type == USB_ENDPOINT_XFER_INT || s->nak_only;
     usb_ep_set_type(udev, pid, nr, type);
     usb_ep_set_max_packet_size(udev, pid, nr, raw);
     usb_ep_set_ifnum(udev, pid, nr, ifnum);
-    usb_ep_get(udev, pid, nr)->pipeline = !ep->nak_mode &&
-                                          type == USB_ENDPOINT_XFER_BULK;
+    usb_ep_get(udev, pid, nr)->pipeline = type == USB_ENDPOINT_XFER_BULK;
     if (!usb_ep_get(udev, pid, nr)->pipeline) {
         /* Queued again by the host controller since they were failed. */
         remote_mark_packets(ep, USB_RET_IOERROR);
@@ -84,7 +82,6 @@ void remote_table_reset(USBRemoteState *s)
         }
     }
     s->eps[0].type = USB_ENDPOINT_XFER_CONTROL;
-    s->eps[0].nak_mode = s->nak_only;
 }
 
 /* What was learnt of a device that is no longer there. */

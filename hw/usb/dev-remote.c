@@ -66,7 +66,6 @@ static void remote_plug(USBRemoteState *s)
     Error *err = NULL;
 
     udev->speedmask = a->speeds;
-    s->nak_only = remote_bus_has(s, USB_BUS_ONE_ASYNC);
     remote_abort(s, USB_RET_NODEV);
     a->answer_owed = false;
     usb_device_attach(udev, &err);
@@ -284,11 +283,7 @@ static void remote_set_address(USBRemoteState *s, USBPacket *p, int value,
         p->status = USB_RET_IOERROR;
         break;
     case USB_REMOTE_ADDRESS_SILENCE:
-        if (s->nak_only) {
-            p->status = USB_RET_NAK;
-        } else {
-            remote_hold(s, p, USB_RET_ASYNC, true);
-        }
+        remote_hold(s, p, USB_RET_ASYNC, true);
         break;
     default:
         USB_DEVICE(s)->addr = value & 0x7f;
@@ -425,7 +420,6 @@ static void usb_remote_realize(USBDevice *udev, Error **errp)
     }
     remote_requests_init(s);
     remote_spares_init(s);
-    s->nak_only = remote_bus_has(s, USB_BUS_ONE_ASYNC);
     remote_table_reset(s);
     s->bh = qemu_bh_new_guarded(remote_bh, s,
                                 &DEVICE(s)->mem_reentrancy_guard);

@@ -187,7 +187,6 @@ struct RemoteEndpoint {
     uint8_t type;               /* USB_ENDPOINT_XFER_* */
     uint8_t interval;           /* bInterval */
     uint16_t max_packet;        /* bytes of one packet, without multipliers */
-    bool nak_mode;              /* packets are answered NAK, not ASYNC */
     RemotePollState poll;
     bool retry;                 /* the packet retry_id was asked before */
     uint64_t retry_id;
@@ -327,7 +326,6 @@ struct USBRemoteState {
     int64_t settled_at;         /* virtual ns: see remote_settle() */
     bool stages;                /* the guest has stages of a control transfer */
                                 /* to go that the peer has answered */
-    bool nak_only;              /* USB_BUS_ONE_ASYNC, as it was at the plug */
     uint32_t epoch;
     int64_t detached_at;        /* virtual ns; 0: before all time */
     uint8_t address;            /* last SET_ADDRESS, for ADDRESS */
@@ -490,7 +488,6 @@ int64_t remote_last_words(USBRemoteState *s, int64_t since);
 /* dev-remote-poll.c: endpoints in NAK mode */
 void remote_poll_in(USBRemoteState *s, RemoteEndpoint *ep, USBPacket *p);
 void remote_poll_out(USBRemoteState *s, RemoteEndpoint *ep, USBPacket *p);
-void remote_poll_control(USBRemoteState *s, RemoteEndpoint *ep, USBPacket *p);
 void remote_handle_stopped(USBRemoteState *s, USBEndpoint *uep);
 int64_t remote_fetch_time(USBRemoteState *s, int64_t since);
 
@@ -544,6 +541,12 @@ static inline void remote_rewind(RemoteEndpoint *ep)
 static inline bool remote_is_control(const RemoteEndpoint *ep)
 {
     return ep->address == 0;
+}
+
+/* NAK mode: its packets are answered NAK, not ASYNC. */
+static inline bool remote_is_polled(const RemoteEndpoint *ep)
+{
+    return ep->type == USB_ENDPOINT_XFER_INT;
 }
 
 static inline bool remote_ep_is_in(const RemoteEndpoint *ep)
