@@ -711,20 +711,18 @@ void usb_remote_cancel_add(void)
     for (i = 0; i < G_N_ELEMENTS(rig_drivers); i++) {
         const UsbHcDriver *drv = rig_drivers[i];
 
-        if (drv->pipelined) {
-            rig_add(drv, "cancelled-out-is-told", cancelled_out_is_told);
-            rig_add(drv, "cancelled-in-is-told", cancelled_in_is_told);
-            rig_add(drv, "unanswered-cancel-times-out",
-                    unanswered_cancel_times_out);
-            rig_add(drv, "two-unanswered-cancels-are-one-violation",
-                    two_unanswered_cancels_are_one_violation);
-            rig_add(drv, "out-taken-back-too-late-is-done",
-                    out_taken_back_too_late_is_done);
-            rig_add(drv, "answer-in-spite-of-cancel",
-                    answer_in_spite_of_cancel);
-            rig_add(drv, "second-cancel-has-its-own-grace",
-                    second_cancel_has_its_own_grace);
-        }
+        rig_add(drv, "cancelled-out-is-told", cancelled_out_is_told);
+        rig_add(drv, "cancelled-in-is-told", cancelled_in_is_told);
+        rig_add(drv, "unanswered-cancel-times-out",
+                unanswered_cancel_times_out);
+        rig_add(drv, "two-unanswered-cancels-are-one-violation",
+                two_unanswered_cancels_are_one_violation);
+        rig_add(drv, "out-taken-back-too-late-is-done",
+                out_taken_back_too_late_is_done);
+        rig_add(drv, "answer-in-spite-of-cancel",
+                answer_in_spite_of_cancel);
+        rig_add(drv, "second-cancel-has-its-own-grace",
+                second_cancel_has_its_own_grace);
         if (drv != &usbhc_xhci) {
             rig_add(drv, "out-polled-for-again-is-consumed-once",
                     out_polled_for_again_is_consumed_once);
@@ -753,9 +751,7 @@ void usb_remote_cancel_add(void)
         rig_add(drv, "in-stream-survives-a-cancel",
                 in_stream_survives_a_cancel);
         rig_add(drv, "peer-that-never-reads", peer_that_never_reads);
-        if (drv->pipelined) {
-            rig_add(drv, "orphaned-out-is-adopted", orphaned_out_is_adopted);
-        }
+        rig_add(drv, "orphaned-out-is-adopted", orphaned_out_is_adopted);
     }
     rig_add(&usbhc_xhci, "stopped-endpoint-is-not-woken",
             stopped_endpoint_is_not_woken);

@@ -190,28 +190,6 @@ static void violation_of_a_peer_that_is_gone(const void *opaque)
     rig_free(rig);
 }
 
-/* OHCI could take over a port, so packets wait as they have to there. */
-static void one_request_at_a_time_beside_an_ohci_companion(const void *opaque)
-{
-    static UsbHcDriver drv;
-    UsbHcTransfer *in[2];
-    Rig *rig;
-
-    drv = *(const UsbHcDriver *)opaque;
-    drv.device = "ich9-usb-ehci1,id=hc,addr=1d.0 "
-                 "-device pci-ohci,masterbus=hc.0";
-    rig = rig_new(&drv, NULL);
-    rig_connect(rig);
-    rig_plug(rig);
-    in[0] = usbhc_submit(rig->bulk_in, NULL, 64);
-    in[1] = usbhc_submit(rig->bulk_in, NULL, 64);
-    rig_run(rig, 5);
-    g_assert_cmpint(peer_queued(rig->peer, USB_REMOTE_MSG_SUBMIT), ==, 1);
-    usbhc_transfer_free(in[1]);
-    usbhc_transfer_free(in[0]);
-    rig_free(rig);
-}
-
 void usb_remote_coverage_add(void)
 {
     static const struct {
@@ -240,6 +218,4 @@ void usb_remote_coverage_add(void)
     for (i = 0; i < G_N_ELEMENTS(all); i++) {
         rig_add(&usbhc_xhci, all[i].name, all[i].fn);
     }
-    rig_add(&usbhc_ehci, "one-request-at-a-time-beside-an-ohci-companion",
-            one_request_at_a_time_beside_an_ohci_companion);
 }

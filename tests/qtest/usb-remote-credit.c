@@ -588,12 +588,10 @@ void usb_remote_credit_add(void)
                 attach_while_stopped_ends_the_old_device);
         rig_add(drv, "retry-is-said-of-the-same-packet-only",
                 retry_is_said_of_the_same_packet_only);
-        if (drv->pipelined) {
-            rig_add(drv, "zero-length-out-given-back-is-sent-again",
-                    zero_length_out_given_back_is_sent_again);
-            rig_add(drv, "one-unanswered-cancel-times-out",
-                    one_unanswered_cancel_times_out);
-        }
+        rig_add(drv, "zero-length-out-given-back-is-sent-again",
+                zero_length_out_given_back_is_sent_again);
+        rig_add(drv, "one-unanswered-cancel-times-out",
+                one_unanswered_cancel_times_out);
     }
     rig_add(&usbhc_xhci, "writes-wait-for-a-peer-that-does-not-read",
             writes_wait_for_a_peer_that_does_not_read);

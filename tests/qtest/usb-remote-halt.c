@@ -343,8 +343,6 @@ static void unsent_request_outlives_a_halt(const void *opaque)
 
 void usb_remote_halt_add(void)
 {
-    size_t i;
-
     rig_add_all("halt-drops-a-late-in", halt_drops_a_late_in);
     rig_add_all("halt-drops-a-polled-in", halt_drops_a_polled_in);
     rig_add(&usbhc_xhci, "halt-drops-the-answer-of-a-write",
@@ -354,19 +352,11 @@ void usb_remote_halt_add(void)
     rig_add_all("nak-outlives-a-halt", nak_outlives_a_halt);
     rig_add(&usbhc_xhci, "unsent-request-outlives-a-halt",
             unsent_request_outlives_a_halt);
-    for (i = 0; i < G_N_ELEMENTS(rig_drivers); i++) {
-        const UsbHcDriver *drv = rig_drivers[i];
-
-        if (!drv->pipelined) {
-            continue;
-        }
-        rig_add(drv, "halt-voids-reads-taken-back",
-                halt_voids_reads_taken_back);
-        rig_add(drv, "answered-before-the-halt-arrives",
+    rig_add_all("halt-voids-reads-taken-back", halt_voids_reads_taken_back);
+    rig_add_all("answered-before-the-halt-arrives",
                 answered_before_the_halt_arrives);
-        rig_add(drv, "stall-drops-reads-that-overtook-it",
+    rig_add_all("stall-drops-reads-that-overtook-it",
                 stall_drops_reads_that_overtook_it);
-        rig_add(drv, "late-stall-drops-what-came-before",
+    rig_add_all("late-stall-drops-what-came-before",
                 late_stall_drops_what_came_before);
-    }
 }

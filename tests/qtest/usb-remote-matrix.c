@@ -15,16 +15,10 @@
 
 /* Sizes: around one packet, and the most that the controller takes */
 
-/* OHCI runs a whole control transfer in a frame: count packets. */
-static uint32_t max_control_out(Rig *rig)
-{
-    return rig->drv->max_control_out / 64 * MIN(rig->dev->ep0->mps, 64);
-}
-
 static void control_out_at_one_speed(Rig *rig)
 {
-    uint32_t mps = rig->dev->ep0->mps, max = max_control_out(rig);
-    const uint32_t sizes[] = { 0, 1, mps - 1, mps, mps + 1, max };
+    uint32_t mps = rig->dev->ep0->mps;
+    const uint32_t sizes[] = { 0, 1, mps - 1, mps, mps + 1, 4096 };
     size_t i;
 
     rig->peer->auto_control = false;
@@ -244,15 +238,9 @@ static void depth_of(Rig *rig, UsbHcEndpoint *ep, unsigned n)
 
     shuffle(order, n);
     queue(ep, xfer, n);
-    if (rig->drv->pipelined) {
-        rig_submits(rig, m, n, ep->address);
-    }
+    rig_submits(rig, m, n, ep->address);
     for (i = 0; i < n; i++) {
-        if (rig->drv->pipelined) {
-            answer(rig, ep, m[order[i]], order[i]);
-        } else {
-            answer(rig, ep, rig_submit(rig, ep->address), i);
-        }
+        answer(rig, ep, m[order[i]], order[i]);
     }
     for (i = 0; i < n; i++) {
         expect_number(xfer[i], i);
@@ -274,23 +262,16 @@ static void every_depth(const void *opaque)
 
 /* Halt and clear */
 
-/*
- * The first of QUEUED transfers are answered, then one is stalled.  Returns
- * how many requests the peer has seen by then.
- */
-static unsigned stall_one(Rig *rig, UsbHcEndpoint *ep, PeerMessage **m)
+/* The first of QUEUED transfers are answered, then one is stalled. */
+static void stall_one(Rig *rig, UsbHcEndpoint *ep, PeerMessage **m)
 {
-    unsigned ahead = rig->drv->pipelined ? QUEUED : 1, i;
+    unsigned i;
 
-    rig_submits(rig, m, ahead, ep->address);
+    rig_submits(rig, m, QUEUED, ep->address);
     for (i = 0; i < VICTIM; i++) {
         answer(rig, ep, m[i], i);
-        if (ahead == 1) {
-            m[i + 1] = rig_submit(rig, ep->address);
-        }
     }
     peer_answer(rig->peer, m[VICTIM], USB_REMOTE_STATUS_STALL);
-    return MAX(ahead, VICTIM + 1);
 }
 
 /* Requests from before the halt are taken back, in order. */
@@ -324,12 +305,11 @@ static void halt_of(Rig *rig, UsbHcEndpoint *ep)
 {
     UsbHcTransfer *xfer[QUEUED];
     PeerMessage *m[QUEUED];
-    unsigned seen, i;
+    unsigned i;
 
     queue(ep, xfer, QUEUED);
-    /* OHCI asks again as soon as the ED runs, before the halt is cleared. */
-    rig->peer->auto_cancel = !rig->drv->pipelined;
-    seen = stall_one(rig, ep, m);
+    rig->peer->auto_cancel = false;
+    stall_one(rig, ep, m);
     for (i = 0; i < VICTIM; i++) {
         expect_number(xfer[i], i);
     }
@@ -339,7 +319,7 @@ static void halt_of(Rig *rig, UsbHcEndpoint *ep)
         g_assert_cmpint(xfer[i]->status, ==, USBHC_PENDING);
     }
     g_assert_cmpint(usbhc_clear_halt(ep), ==, USBHC_OK);
-    answer_too_late(rig, ep, m, VICTIM + 1, seen);
+    answer_too_late(rig, ep, m, VICTIM + 1, QUEUED);
     rig->peer->auto_cancel = true;
     for (i = VICTIM + 1; i < QUEUED; i++) {
         answer(rig, ep, rig_submit(rig, ep->address), i);

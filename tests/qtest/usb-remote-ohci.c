@@ -35,17 +35,11 @@ static UsbHcTransfer *pending_read(Rig *rig, UsbHcType type)
     return xfer;
 }
 
-static void answer_read(Rig *rig)
-{
-    rig_stop(rig);
-    rig_cont(rig);
-}
-
 /* In no frame: the packet is complete, and the controller has not seen it. */
 static void answer_unseen(Rig *rig, uint32_t lists)
 {
     ohci_set_control(rig, CONTROL_SUSPEND(lists));
-    answer_read(rig);
+    rig_answer_slow_read(rig);
 }
 
 static void completed_before_the_ed_is_skipped(const void *opaque)
@@ -131,7 +125,7 @@ static void iso_td_at_a_bulk_endpoint(const void *opaque)
     rig_run(rig, 4);
     g_assert_cmpint(ohci_iso_code(rig->hc, td), ==, CC_NO_ANSWER);
     usbhc_ep_close(rig->bulk_in);
-    answer_read(rig);
+    rig_answer_slow_read(rig);
     rig->bulk_in = usbhc_ep(rig->dev, 0x81, USBHC_BULK, 64, 0);
     g_assert_cmpint(usbhc_transfer(rig->bulk_in, block, RIG_BLOCK, NULL), ==,
                     USBHC_OK);
@@ -164,7 +158,7 @@ static void turn_blocks(UsbHc *hc)
     }
 }
 
-/* Polls know a control write again by its data, too. */
+/* The controller knows a packet by its TD, whose memory comes back at once. */
 static void control_write_of_other_data_in_the_same_td(const void *opaque)
 {
     static const uint8_t setup[8] = { 0x40, 1, 0, 0, 0, 0, 4, 0 };
@@ -276,29 +270,31 @@ static void short_where_the_td_must_be_full(const void *opaque)
     rig_free(rig);
 }
 
+#define OLD_BUFFER      8192
+
 /*
- * As if a packet had been in flight: no device of QEMU's own that answers late
- * on OHCI can be migrated.  @mark is what the controller's buffer begins
- * with, the address of the TD follows the buffer.
+ * As if a packet had been in flight at an older QEMU, of which the stream has
+ * a buffer, the address of the TD and whether it was complete.  They follow
+ * the lists that were enabled in the frame before, and that what only PXA27x
+ * has, and are zero today.
  */
-static void set_async_td(const char *file, const void *mark, size_t size,
-                         uint32_t td)
+static void set_async_td(const char *file, uint32_t td)
 {
-    static const uint8_t none[5];
+    static const uint8_t before[] = { 0, 0, 0, 0, 0, 0, 0, CONTROL_RUN };
+    static const uint8_t none[OLD_BUFFER + 5];
     g_autofree char *stream = NULL;
-    char *at = NULL, *next;
+    char *at;
     gsize length;
 
     g_assert_true(g_file_get_contents(file, &stream, &length, NULL));
-    next = stream;
-    while ((next = memmem(next, stream + length - next, mark, size))) {
-        at = next++;
-    }
-    g_assert_nonnull(at);
-    at += 8192;
-    g_assert_cmpint(at + sizeof(none) - stream, <, length);
-    g_assert_cmpmem(at, sizeof(none), none, sizeof(none));
-    stl_be_p(at, td);
+    at = stream;
+    do {
+        at = memmem(at + 1, stream + length - at - 1, before, sizeof(before));
+        g_assert_nonnull(at);
+        g_assert_cmpint(at + sizeof(before) + sizeof(none) - stream, <,
+                        length);
+    } while (memcmp(at + sizeof(before), none, sizeof(none)));
+    stl_be_p(at + sizeof(before) + OLD_BUFFER, td);
     g_assert_true(g_file_set_contents(file, stream, length, NULL));
 }
 
@@ -309,14 +305,11 @@ static void packet_in_flight_at_a_migration(const void *opaque)
     UsbHcTransfer *xfer = usbhc_submit(ep, NULL, 8);
     g_autofree char *file = g_strdup_printf("%s/stream", rig->dir);
     g_autofree char *uri = g_strdup_printf("file:%s", file);
-    uint8_t mark[64];
 
-    rig_fill(mark, sizeof(mark), g_test_rand_int());
-    usbhc_control(rig->dev, 0x21, 9, 0x200, 0, mark, sizeof(mark), NULL);
     rig_run(rig, 3);
     rig_migrate(rig, uri);
     qtest_quit(rig->qts);
-    set_async_td(file, mark, sizeof(mark), xfer->td[0]);
+    set_async_td(file, xfer->td[0]);
     rig->qts = qtest_initf("-machine pc -nodefaults -device %s %s "
                            "-incoming defer", rig->drv->device, KEYBOARD);
     qtest_qmp_assert_success(rig->qts, "{ 'execute': 'migrate-incoming', "

@@ -343,6 +343,12 @@ void rig_start_slow_read(Rig *rig, UsbHcType type)
     usbhc_storage_start(rig->bulk_out, read10, sizeof(read10), RIG_BLOCK);
 }
 
+void rig_answer_slow_read(Rig *rig)
+{
+    rig_stop(rig);
+    rig_cont(rig);
+}
+
 /* Time */
 
 void rig_step(void *opaque)

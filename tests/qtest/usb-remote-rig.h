@@ -71,6 +71,7 @@ Rig *rig_with(const UsbHcDriver *drv, const char *device);
 void rig_still_works(Rig *rig);
 /* A read of a block that it leaves waiting; opens bulk_in of that type */
 void rig_start_slow_read(Rig *rig, UsbHcType type);
+void rig_answer_slow_read(Rig *rig);
 /* QEMU must have survived, and have had nothing to complain about. */
 void rig_free(Rig *rig);
 
@@ -201,6 +202,7 @@ void usb_remote_goodbye_add(void);
 void usb_remote_halt_add(void);
 void usb_remote_hcd_add(void);
 void usb_remote_ohci_add(void);
+void usb_remote_ohci_flight_add(void);
 void usb_remote_bench_add(void);
 void usb_remote_clock_add(void);
 void usb_remote_due_add(void);

@@ -33,6 +33,7 @@ int main(int argc, char **argv)
     usb_remote_halt_add();
     usb_remote_hcd_add();
     usb_remote_ohci_add();
+    usb_remote_ohci_flight_add();
     usb_remote_bench_add();
     usb_remote_clock_add();
     usb_remote_due_add();

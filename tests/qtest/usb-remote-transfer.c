@@ -81,7 +81,7 @@ static void control_writes(const void *opaque)
 
     rig->peer->auto_control = false;
     for (i = 0; i < G_N_ELEMENTS(sizes); i++) {
-        rig_control_write(rig, MIN(sizes[i], rig->drv->max_control_out));
+        rig_control_write(rig, sizes[i]);
     }
     rig_free(rig);
 }
@@ -924,13 +924,11 @@ void usb_remote_transfer_add(void)
         if (drv->speeds & (1 << USBHC_LOW)) {
             rig_add(drv, "low-speed-interrupt", low_speed_interrupt);
         }
-        if (drv->pipelined) {
-            rig_add(drv, "answers-to-in-out-of-order", out_of_order_in);
-            rig_add(drv, "answers-to-out-out-of-order", out_of_order_out);
-            rig_add(drv, "a-stall-in-the-middle", a_stall_in_the_middle);
-            rig_add(drv, "many-requests-obey-credits",
-                    many_requests_obey_credits);
-        }
+        rig_add(drv, "answers-to-in-out-of-order", out_of_order_in);
+        rig_add(drv, "answers-to-out-out-of-order", out_of_order_out);
+        rig_add(drv, "a-stall-in-the-middle", a_stall_in_the_middle);
+        rig_add(drv, "many-requests-obey-credits",
+                many_requests_obey_credits);
     }
     rig_add(&usbhc_xhci, "control-over-the-peers-limit-stalls",
             control_over_the_peers_limit_stalls);

@@ -131,19 +131,10 @@ static bool control_is_free(Walk *w)
            g_queue_is_empty(&w->eps[WALK_CONTROL_IN].flights);
 }
 
-/*
- * OHCI: the most that does not stop the controller is a number of packets
- * (docs/usb-remote.rst, Limits), 64 bytes each in @max_control_out.
- */
-static uint32_t any_control_size(Walk *w, bool in)
+static uint32_t any_control_size(Walk *w)
 {
-    uint32_t most = walk_chance(w, 90) ? CONTROL_MAX : CONTROL_LARGE;
-
-    if (!in) {
-        most = MIN(most, w->rig->drv->max_control_out / 64 *
-                         w->rig->dev->ep0->mps);
-    }
-    return walk_below(w, most + 1);
+    return walk_below(w, (walk_chance(w, 90) ? CONTROL_MAX
+                                             : CONTROL_LARGE) + 1);
 }
 
 bool walk_control(Walk *w)
@@ -157,7 +148,7 @@ bool walk_control(Walk *w)
     if (!control_is_free(w)) {
         return false;
     }
-    size = any_control_size(w, in);
+    size = any_control_size(w);
     if (!in && size) {
         item = walk_item(wep);
         walk_item_fill(wep, item, size);

@@ -325,7 +325,6 @@ const UsbHcDriver usbhc_ohci = {
     .speeds = 0x3,
     .best = USBHC_FULL,
     .max_transfer = 65536,
-    .max_control_out = 4096,
     .sends_set_address = true,
     .start = ohci_start,
     .stop = ohci_stop,

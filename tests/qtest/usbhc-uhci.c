@@ -337,8 +337,6 @@ static void uhci_ep_recover(UsbHcEndpoint *ep)
 
 #define UHCI_OPS \
     .max_transfer = 65536, \
-    .max_control_out = 4096, \
-    .pipelined = true, \
     .sends_set_address = true, \
     .start = uhci_start, \
     .stop = uhci_stop, \

@@ -81,8 +81,6 @@ struct UsbHcDriver {
     unsigned speeds;            /* set of 1 << UsbHcSpeed */
     UsbHcSpeed best;            /* the fastest that it offers */
     uint32_t max_transfer;      /* bytes in one UsbHcTransfer */
-    uint32_t max_control_out;   /* bytes of a data stage */
-    bool pipelined;             /* several packets in flight at once */
     bool sends_set_address;     /* as a request; xHCI does it by itself */
     unsigned max_streams;       /* of a bulk endpoint; 0: has none */
 
