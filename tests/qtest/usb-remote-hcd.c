@@ -137,44 +137,6 @@ static void key_at_the_last_port_of_a_hub(const void *opaque)
     rig_free(rig);
 }
 
-/* All: a device that is not there any more does not answer. */
-
-static void unplugged_device_does_not_answer(const void *opaque)
-{
-    static const uint8_t setup[8] = { 0x80, 8, 0, 0, 0, 0, 1, 0 };
-    Rig *rig = rig_with(opaque, TABLET);
-    UsbHcEndpoint *ep = usbhc_ep(rig->dev, 0x81, USBHC_INTERRUPT, 8, 1);
-    UsbHcTransfer *before = usbhc_submit(ep, NULL, 8), *after;
-
-    rig_run(rig, 3);
-    g_assert_cmpint(before->status, ==, USBHC_PENDING);
-    qtest_qmp_device_del(rig->qts, "tablet");
-    after = usbhc_submit_control(rig->dev, setup, NULL);
-    g_assert_cmpint(usbhc_wait(before), ==, USBHC_ERROR);
-    g_assert_cmpint(usbhc_wait(after), ==, USBHC_ERROR);
-    usbhc_transfer_free(before);
-    usbhc_transfer_free(after);
-    rig_free(rig);
-}
-
-/* The second one was queued behind the first, and ends like it. */
-static void unplugged_in_flight(const void *opaque)
-{
-    Rig *rig = rig_new_plugged(opaque);
-    UsbHcTransfer *xfer[2];
-
-    xfer[0] = usbhc_submit(rig->bulk_in, NULL, 64);
-    xfer[1] = usbhc_submit(rig->bulk_in, NULL, 64);
-    peer_message_free(rig_submit(rig, PEER_BULK_IN));
-    peer_send_detach(rig->peer);
-    g_assert_cmpint(usbhc_wait(xfer[0]), ==, USBHC_ERROR);
-    usbhc_ep_recover(rig->bulk_in);
-    g_assert_cmpint(usbhc_wait(xfer[1]), ==, USBHC_ERROR);
-    usbhc_transfer_free(xfer[0]);
-    usbhc_transfer_free(xfer[1]);
-    rig_free(rig);
-}
-
 /* The core */
 
 #define XHCI_CAPLENGTH      0x00
@@ -258,7 +220,4 @@ void usb_remote_hcd_add(void)
             more_bytes_than_a_qtd_has);
     rig_add(&usbhc_ehci_companion, "key-at-the-last-port-of-a-hub",
             key_at_the_last_port_of_a_hub);
-    rig_add(&usbhc_ohci, "unplugged-device-does-not-answer",
-            unplugged_device_does_not_answer);
-    rig_add(&usbhc_ohci, "unplugged-in-flight", unplugged_in_flight);
 }
