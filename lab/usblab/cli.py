@@ -19,6 +19,8 @@ COMMANDS = (
     ("show", "show", "what a device file describes"),
     ("try", "try_", "plug a device into real kernels"),
     ("bisect", "bisect", "find the kernels between which it changed"),
+    ("run", "run", "try all devices of a folder: a regression test"),
+    ("diff", "diff", "what differs between two runs"),
 )
 BAD_INPUT = 2
 

@@ -16,7 +16,7 @@ from typing import Callable, List, Optional
 from . import expect, kernels
 from .errors import Problem
 from .expect import Expect, Seen
-from .guest import boot, controllers, initramfs, snapshot
+from .guest import boot, controllers, cpio, initramfs, snapshot, userland
 from .guest.remote import RemoteDevice
 from .guest.vm import Vm
 from .kernels import Kernel, Source, config
@@ -134,11 +134,11 @@ def guest_of(kernel: Kernel, words: List[str]) -> boot.Boot:
 def _is_older(path: Path, kernel: Kernel) -> bool:
     """Than the modules, or the programs that are in it."""
     made = path.stat().st_mtime
-    sources = [*Path(initramfs.__file__).parent.rglob("*.[chp]*")]
+    sources = [Path(initramfs.__file__), Path(cpio.__file__),
+               *userland.INIT.iterdir()]
     if not kernel.suite:                # a package's modules never change
         sources += kernel.modules.files.values()
-    return any(source.stat().st_mtime > made for source in sources
-               if source.suffix != ".pyc")
+    return any(source.stat().st_mtime > made for source in sources)
 
 
 class _Trial:

@@ -57,6 +57,18 @@ def cold(lab):
            "filter wheel", "xhci: good")
 
 
+@case("usb-lab run: a folder, on two controllers side by side", LIMIT)
+def folder(lab):
+    said = usb_lab(lab, ["run", ".", "-c", "xhci", "-c", "uhci", "-n", "2",
+                         "--ktap", "run.ktap", "--results", "results"], GOOD)
+    wanted(said, "2 good, 0 bad, 0 skipped")
+    wanted((lab.folder / "run.ktap").read_text(), "    ok 1 wheel_xhci\n",
+           "    ok 2 wheel_uhci\n", "\nok 1 ")
+    for path in ("index.jsonl", "wheel"):
+        if not (lab.folder / "results" / path).exists():
+            raise Failure(f"no {path} among the results")
+
+
 @case("usb-lab try: a speed that the controller has not is bad input", LIMIT)
 def wrong_speed(lab):
     wanted(usb_lab(lab, ["try", "wheel.usbdev", "-c", "ehci"], BAD_INPUT),
