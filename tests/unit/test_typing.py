@@ -64,6 +64,10 @@ class AsTheDocumentsWriteIt(unittest.TestCase):
         self.folder = Path(folder.name)
         for name in ("pedal.py", "pedal_test.py"):
             (self.folder / name).write_text(manual.tutorial(name))
+        for name in ("several.py", "sampler.py", "sampler_test.py",
+                     "stress.py", "many.py"):
+            (self.folder / name).write_text(manual.markdown(manual.PYTHON,
+                                                            name))
         (self.folder / "echo.py").write_text(manual.block("echo.py"))
         (self.folder / "more.py").write_text(MORE)
 

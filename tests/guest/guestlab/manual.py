@@ -13,6 +13,7 @@ from guestlab.places import TOP, Failure
 
 PAGE = TOP / "docs" / "usb-remote.rst"
 TUTORIAL = TOP / "docs" / "tutorial.md"
+PYTHON = TOP / "docs" / "python.md"
 README = TOP / "README.md"
 LIBRARY = TOP / "libusbremote" / "README.md"
 
