@@ -8,7 +8,8 @@ QEMU's part in tests.
 
 Layers, lowest first.  The protocol, without I/O: _proto (generated
 constants), codec (bytes and messages), session (states and requests).  What
-a device is: types, setup, place, parsed, descriptors, strings, microsoft.
+a device is: types, setup, place, fields, parsed, endpoints, descriptors,
+strings, microsoft.
 What it does: endpoint, jobs, context, requests, function, functions, device.
 What runs it: layout (its descriptors), ep0, pipes, runs (its functions),
 standard, engine, port (a session with a device plugged in).  The outside:

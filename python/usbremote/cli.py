@@ -23,7 +23,7 @@ from .jobs import life
 from .loader import DeviceFile
 from .pcap import PcapWriter
 from .port import Port
-from .remarks import remarks
+from .remarks import check, remarks
 from .session import Counters, Tap
 from .signals import Signals
 from .transport import (Address, Background, Server, farewell,
@@ -248,7 +248,7 @@ class Program:
         if self.options.fault:
             device.faults = self.plan()
         engine = engine_of(device)
-        engine.check()
+        check(engine)
         for line in remarks(engine):
             if line not in self._told:
                 logging.warning("%s", line)

@@ -20,7 +20,7 @@ from .engine import engine_of
 from .errors import UsbRemoteError
 from .loader import DeviceFile, find, shipped
 from .reload import Reloader
-from .remarks import remarks
+from .remarks import check, remarks
 from .version import __version__
 
 PROG = "usbremote"
@@ -88,7 +88,7 @@ def describe_device(arguments: List[str]) -> int:
     with file.blamed():
         device = kind(options)
         device.speeds = options.speed or device.speeds
-        engine_of(device).check()
+        check(engine_of(device))
         for line in describe(device):
             print(line)
         for line in remarks(engine_of(device)):

@@ -9,12 +9,10 @@ methods, and is what the device's helpers use.
 from __future__ import annotations
 
 import asyncio
-import struct
 from collections import Counter
 from typing import (Any, Coroutine, Dict, NoReturn, Optional, Protocol,
                     Sequence)
 
-from . import descriptors as desc
 from .codec import Submit
 from .context import Answer
 from .device import Device, Socket
@@ -149,32 +147,6 @@ class Engine:
             if name is not None:
                 return name
         return None
-
-    # descriptors
-
-    def check(self) -> None:
-        """
-        Compute all descriptors at all speeds; raises LocalError, with the
-        speed and what is wrong, when one cannot be.
-        """
-        now = self.speed
-        for self.speed in sorted(self.device.speeds):
-            try:
-                self._descriptors()
-            except (struct.error, ValueError) as err:
-                why = str(err).replace("\n", " ")
-                raise LocalError(f"at {self.speed.name.lower()} speed, a "
-                                 f"descriptor cannot be made: {why}") from err
-        self.speed = now
-
-    def _descriptors(self) -> None:
-        get = self.device.descriptor
-        for kind in (desc.DEVICE, desc.DEVICE_QUALIFIER, desc.BOS):
-            get(kind, 0)
-        for kind in (desc.CONFIGURATION, desc.OTHER_SPEED, desc.STRING):
-            for index in range(256):
-                if get(kind, index) is None:
-                    break
 
     # for standard.py
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-What makes no sense in a device, and is done all the same.
+What cannot be in a device, and what makes no sense and is done all the same.
 
 Broken devices are wanted, and mistakes are not: whatever is declared goes to
 the guest, and a line says what is odd about it.  Device.deliberate = True says
@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import struct
 from typing import Any, Dict, Iterator, List, Set, Tuple, Type
 
 from . import descriptors as desc
 from .device import Device
 from .engine import Engine
+from .errors import LocalError
 from .function import Function
 from .types import Speed, TransferType
 
@@ -28,6 +30,31 @@ CLOSE = 0.8                     # names that are as like as this
 # bulk and control: USB 2.0 sections 5.5.3 and 5.8.3
 BULK_AT = {Speed.FULL: (8, 16, 32, 64), Speed.HIGH: (512,),
            Speed.SUPER: (1024,)}
+
+
+def check(engine: Engine) -> None:
+    """
+    Compute all descriptors at all speeds; raises LocalError, with the speed
+    and what is wrong, when one cannot be.
+    """
+    now = engine.speed
+    for engine.speed in sorted(engine.device.speeds):
+        try:
+            _compute(engine.device)
+        except (struct.error, ValueError) as err:
+            why = str(err).replace("\n", " ")
+            raise LocalError(f"at {engine.speed.name.lower()} speed, a "
+                             f"descriptor cannot be made: {why}") from err
+    engine.speed = now
+
+
+def _compute(device: Device) -> None:
+    for kind in (desc.DEVICE, desc.DEVICE_QUALIFIER, desc.BOS):
+        device.descriptor(kind, 0)
+    for kind in (desc.CONFIGURATION, desc.OTHER_SPEED, desc.STRING):
+        for index in range(256):
+            if device.descriptor(kind, index) is None:
+                break
 
 
 def remarks(engine: Engine) -> List[str]:

@@ -16,6 +16,7 @@ from usbremote.engine import engine_of
 from usbremote.errors import LocalError
 from usbremote.functions import hid
 from usbremote.microsoft import Microsoft
+from usbremote.remarks import check
 from usbremote.setup import Setup
 from usbremote.testing import Bench
 
@@ -349,7 +350,7 @@ class Checking(unittest.TestCase):
         with self.assertRaisesRegex(
                 LocalError, "at super speed.*test_descriptors.py:[0-9]+: "
                 "Interface 300: bInterfaceNumber is 300"):
-            engine_of(Wrong()).check()
+            check(engine_of(Wrong()))
 
     def test_a_string_index_for_class_descriptors(self):
         class Named(Device):
