@@ -163,6 +163,39 @@ COMPILERS = (("gcc", "-std=c99"), ("clang", "-std=c99"),
              ("g++", "-x", "c++", "-std=c++11"))
 
 
+class Packaged(unittest.TestCase):
+    """What a distribution does with it."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.build, self.root = (Path(folder.name) / name
+                                 for name in ("build", "root"))
+
+    def make(self, *arguments):
+        return subprocess.run(
+            ["make", "-C", LIBRARY, f"BUILD={self.build}",
+             f"DESTDIR={self.root}", *arguments], check=True, text=True,
+            stdout=subprocess.PIPE).stdout
+
+    def files(self):
+        return {str(path.relative_to(self.root))
+                for path in self.root.rglob("*") if not path.is_dir()}
+
+    def test_built_for_one_place_and_installed_in_another(self):
+        out = self.make("CPPFLAGS=-D_FORTIFY_SOURCE=2")
+        self.assertIn("-D_FORTIFY_SOURCE=2", out)
+        where = ("PREFIX=/usr", "LIBDIR=/usr/lib/x", "INCLUDEDIR=/usr/inc")
+        self.make("install", *where)
+        told = (self.root / "usr/lib/x/pkgconfig/usbremote.pc").read_text()
+        for line in ("prefix=/usr", "libdir=/usr/lib/x",
+                     "includedir=/usr/inc"):
+            self.assertIn(f"{line}\n", told)
+        self.assertIn("usr/inc/usbremote/usbremote.h", self.files())
+        self.make("uninstall", *where)
+        self.assertEqual(self.files(), set())
+
+
 class Installed(unittest.TestCase):
     """The library as a program finds it that is built against it."""
 
