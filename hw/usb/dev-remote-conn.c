@@ -390,7 +390,6 @@ void remote_conn_flush(USBRemoteState *s)
 static void remote_conn_kill(USBRemoteState *s)
 {
     s->conn.state = REMOTE_DEAD;
-    timer_del(s->conn.handshake_timer);
     remote_schedule(s);
 }
 
@@ -442,13 +441,54 @@ static void remote_conn_stranger(USBRemoteState *s)
     remote_conn_kill(s);
 }
 
-static void remote_conn_timeout(void *opaque)
+/* Until when a peer may leave out what it owes from now on (real ns) */
+int64_t remote_conn_patience(USBRemoteState *s)
 {
-    USBRemoteState *s = opaque;
+    return s->peer_timeout ? remote_clock_now(&s->conn.clock) +
+                             s->peer_timeout * (int64_t)SCALE_MS : INT64_MAX;
+}
 
-    remote_violation(s, USB_REMOTE_ERROR_TIMEOUT, 0, 0,
-                     "no HELLO within %u ms (handshake-timeout)",
-                     s->handshake_timeout);
+/*
+ * When to ask again whether the peer is late with what it owed by @by, or 0 if
+ * it is.  What it owed may be there and not be read yet; it must not be able to
+ * put that off for ever by sending something else.
+ */
+static int64_t remote_conn_look(RemoteConn *c, int64_t by)
+{
+    int64_t now = remote_clock_now(&c->clock);
+
+    if (now < by) {
+        c->looked_at = 0;
+        return by;
+    }
+    if (c->looked_at && now < c->looked_at + REMOTE_LOOK_NS) {
+        return c->looked_at + REMOTE_LOOK_NS;
+    }
+    if (!c->looked_at || (c->read_at >= c->looked_at &&
+                          now < by + REMOTE_LAST_WORD_NS)) {
+        c->looked_at = now;
+        return now + REMOTE_LOOK_NS;
+    }
+    return 0;
+}
+
+/* The peer owes HELLO, or answers to CANCEL by @cancels_by if it has said it. */
+void remote_conn_expect(USBRemoteState *s, int64_t cancels_by)
+{
+    RemoteConn *c = &s->conn;
+    bool hello = c->state == REMOTE_PREAMBLE || c->state == REMOTE_HELLO;
+    int64_t by = hello ? c->hello_by :
+                 c->state == REMOTE_OPEN ? cancels_by : INT64_MAX;
+    int64_t again = by == INT64_MAX ? by : remote_conn_look(c, by);
+
+    if (!again) {
+        remote_violation(s, USB_REMOTE_ERROR_TIMEOUT,
+                         hello ? 0 : USB_REMOTE_MSG_CANCEL, 0,
+                         "%s within %u ms (peer-timeout)",
+                         hello ? "no HELLO" : "a CANCEL was not answered",
+                         s->peer_timeout);
+    }
+    remote_clock_alarm(&c->clock, again ?: INT64_MAX);
 }
 
 static void remote_got_preamble(USBRemoteState *s)
@@ -478,7 +518,6 @@ static void remote_got_hello(USBRemoteState *s, const uint8_t *body)
     c->peer_name = remote_printable(body + sizeof(*m),
                                     usb_remote_get16(m->name_length));
     c->state = REMOTE_OPEN;
-    timer_del(c->handshake_timer);
     trace_usb_remote_hello(remote_name(s), c->peer_name,
                            c->limits.max_payload, c->limits.max_requests,
                            c->limits.max_bytes);
@@ -753,6 +792,7 @@ static void remote_conn_read(void *opaque, const uint8_t *buf, int size)
     uint32_t generation = s->conn.generation;
     bool whole = false;
 
+    s->conn.read_at = remote_clock_now(&s->conn.clock);
     while (size && s->conn.generation == generation &&
            remote_conn_reading(&s->conn)) {
         size_t n = remote_conn_feed(s, buf, size);
@@ -785,7 +825,8 @@ static void remote_conn_reset(USBRemoteState *s, RemoteConnState state)
     g_clear_pointer(&c->attached.reason, g_free);
     g_clear_handle_id(&c->watch, g_source_remove);
     timer_del(c->write_timer);
-    timer_del(c->handshake_timer);
+    c->looked_at = 0;
+    remote_clock_alarm(&c->clock, INT64_MAX);
 }
 
 static void remote_conn_closed(USBRemoteState *s)
@@ -809,11 +850,7 @@ static void remote_conn_opened(USBRemoteState *s)
         return;
     }
     remote_put_hello(s);
-    if (s->handshake_timeout) {
-        timer_mod(s->conn.handshake_timer,
-                  qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
-                  s->handshake_timeout);
-    }
+    s->conn.hello_by = remote_conn_patience(s);
     remote_schedule(s);
 }
 
@@ -883,14 +920,19 @@ static int remote_conn_change(void *opaque)
     return 0;
 }
 
+/* The peer may be late: remote_run() looks. */
+static void remote_conn_watch(void *opaque)
+{
+    remote_schedule(opaque);
+}
+
 void remote_conn_init(USBRemoteState *s)
 {
     RemoteConn *c = &s->conn;
 
     c->out = g_byte_array_new();
     c->write_timer = timer_new_ms(QEMU_CLOCK_REALTIME, remote_conn_rewrite, s);
-    c->handshake_timer = timer_new_ms(QEMU_CLOCK_REALTIME, remote_conn_timeout,
-                                      s);
+    remote_clock_init(&c->clock, QEMU_CLOCK_REALTIME, remote_conn_watch, s);
 }
 
 /* From here on a peer can connect. */
@@ -926,6 +968,6 @@ void remote_conn_fini(USBRemoteState *s)
     remote_conn_reset(s, REMOTE_CLOSED);
     qemu_chr_fe_deinit(&s->chr, false);
     timer_free(c->write_timer);
-    timer_free(c->handshake_timer);
+    remote_clock_fini(&c->clock);
     g_byte_array_free(c->out, true);
 }

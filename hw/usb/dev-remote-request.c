@@ -317,7 +317,7 @@ void remote_send_cancels(USBRemoteState *s, RemoteEndpoint *ep)
     QTAILQ_FOREACH(r, &ep->requests, next) {
         if (r->cancel && !r->cancel_sent && r->state == REMOTE_SENT) {
             r->cancel_sent = true;
-            r->cancel_at = remote_now(s) + REMOTE_CANCEL_NS;
+            r->answer_by = remote_conn_patience(s);
             ep->n_cancelled++;
             s->stats.cancels++;
             remote_schedule(s);     /* for the timer */
@@ -825,22 +825,6 @@ static void remote_expire_orphans(USBRemoteState *s, RemoteEndpoint *ep)
     }
 }
 
-/* When the first CANCEL of @ep has to be answered, or INT64_MAX. */
-static int64_t remote_cancel_time(RemoteEndpoint *ep)
-{
-    int64_t first = INT64_MAX;
-    RemoteRequest *r;
-
-    if (ep->n_cancelled) {
-        QTAILQ_FOREACH(r, &ep->requests, next) {
-            if (r->cancel_sent && r->state == REMOTE_SENT) {
-                first = MIN(first, r->cancel_at);
-            }
-        }
-    }
-    return first;
-}
-
 /*
  * When the guest counts as having given up what it polled @ep for, or
  * INT64_MAX.  OHCI does not say that it has.  xHCI polls when woken only, so
@@ -857,14 +841,6 @@ static int64_t remote_poll_time(USBRemoteState *s, RemoteEndpoint *ep)
 static int64_t remote_endpoint_tick(USBRemoteState *s, RemoteEndpoint *ep,
                                     int64_t now)
 {
-    int64_t cancel_at = remote_cancel_time(ep);
-
-    if (now >= cancel_at) {
-        cancel_at = INT64_MAX;
-        remote_violation(s, USB_REMOTE_ERROR_TIMEOUT, USB_REMOTE_MSG_CANCEL, 0,
-                         "a CANCEL was not answered within %d s",
-                         (int)(REMOTE_CANCEL_NS / NANOSECONDS_PER_SECOND));
-    }
     if (ep->retry_at && now >= ep->retry_at) {
         ep->retry_at = 0;
         remote_poll_again(s, ep);
@@ -875,7 +851,7 @@ static int64_t remote_endpoint_tick(USBRemoteState *s, RemoteEndpoint *ep,
     if (now >= remote_poll_time(s, ep)) {
         ep->polled_at = 0;
     }
-    return MIN(MIN(cancel_at, remote_poll_time(s, ep)),
+    return MIN(remote_poll_time(s, ep),
                MIN(ep->retry_at ?: INT64_MAX, ep->orphan_at ?: INT64_MAX));
 }
 
@@ -899,6 +875,52 @@ int64_t remote_requests_tick(USBRemoteState *s, int64_t now)
         }
     }
     return next;
+}
+
+static bool remote_owes_answer(const RemoteRequest *r)
+{
+    return r->cancel_sent && r->state == REMOTE_SENT;
+}
+
+/*
+ * When the first CANCEL has to be answered (real ns), or INT64_MAX.  None has
+ * to be while the machine stands still, and its peer perhaps with it.
+ */
+int64_t remote_answers_by(USBRemoteState *s)
+{
+    int64_t first = INT64_MAX;
+    RemoteRequest *r;
+    unsigned i;
+
+    if (!remote_live()) {
+        return INT64_MAX;
+    }
+    REMOTE_FOREACH_BUSY(s, i) {
+        if (!s->eps[i].n_cancelled) {
+            continue;
+        }
+        QTAILQ_FOREACH(r, &s->eps[i].requests, next) {
+            if (remote_owes_answer(r)) {
+                first = MIN(first, r->answer_by);
+            }
+        }
+    }
+    return first;
+}
+
+/* All that the peer owes has its time anew. */
+void remote_answers_renew(USBRemoteState *s)
+{
+    RemoteRequest *r;
+    unsigned i;
+
+    REMOTE_FOREACH_BUSY(s, i) {
+        QTAILQ_FOREACH(r, &s->eps[i].requests, next) {
+            if (remote_owes_answer(r)) {
+                r->answer_by = remote_conn_patience(s);
+            }
+        }
+    }
 }
 
 void remote_requests_init(USBRemoteState *s)

@@ -226,6 +226,7 @@ void remote_run(USBRemoteState *s)
     }
     s->in_run = false;
     remote_clock_alarm(&s->clock, next);
+    remote_conn_expect(s, remote_answers_by(s));
     remote_conn_settle(s);
 }
 
@@ -238,6 +239,7 @@ static void remote_vm_state_change(void *opaque, bool running, RunState state)
 {
     USBRemoteState *s = opaque;
 
+    remote_answers_renew(s);
     remote_conn_due(s, REMOTE_DUE_VMSTATE);
     remote_schedule(s);
 }
@@ -546,8 +548,7 @@ static void usb_remote_add_state(ObjectClass *klass)
 static const Property usb_remote_properties[] = {
     DEFINE_PROP_CHR("chardev", USBRemoteState, chr),
     DEFINE_PROP_STRING("select", USBRemoteState, select),
-    DEFINE_PROP_UINT32("handshake-timeout", USBRemoteState, handshake_timeout,
-                       10000),
+    DEFINE_PROP_UINT32("peer-timeout", USBRemoteState, peer_timeout, 10000),
 };
 
 static void usb_remote_class_init(ObjectClass *klass, void *data)
@@ -572,8 +573,9 @@ static void usb_remote_class_init(ObjectClass *klass, void *data)
         "the socket chardev that the peer is connected to");
     object_class_property_set_description(klass, "select",
         "text that tells the peer which device to be");
-    object_class_property_set_description(klass, "handshake-timeout",
-        "ms until a silent peer is disconnected, 0 for never");
+    object_class_property_set_description(klass, "peer-timeout",
+        "ms until a peer that owes HELLO or an answer to CANCEL is "
+        "disconnected, 0 for never");
     usb_remote_add_state(klass);
 }
 

@@ -64,8 +64,10 @@ OBJECT_DECLARE_SIMPLE_TYPE(USBRemoteState, USB_REMOTE)
 
 /* How long an orphan waits for its transfer to come back (virtual time). */
 #define REMOTE_ORPHAN_NS            (100 * SCALE_MS)
-/* How long a CANCEL may stay unanswered (virtual time). */
-#define REMOTE_CANCEL_NS            (10 * NANOSECONDS_PER_SECOND)
+/* A late peer: for so long it must have been read nothing from, */
+#define REMOTE_LOOK_NS              (10 * SCALE_MS)
+/* but it cannot win more than this by sending other things (real time). */
+#define REMOTE_LAST_WORD_NS         NANOSECONDS_PER_SECOND
 /* The least time between a nak and the next SUBMIT (virtual time). */
 #define REMOTE_RETRY_NS             SCALE_MS
 
@@ -143,7 +145,7 @@ struct RemoteRequest {
     bool cancel_sent;
     bool discard;               /* the answer is of no use to anybody */
     bool retry;                 /* asked before */
-    int64_t cancel_at;          /* virtual ns: CANCEL's deadline */
+    int64_t answer_by;          /* real ns: when CANCEL must be answered */
     bool stands_in;             /* never sent: see remote_leave_progress() */
     uint32_t tail_length;       /* with it: bytes before `done` to compare */
     uint32_t tail_crc;
@@ -226,6 +228,18 @@ enum {
     REMOTE_DUE_ADDRESS          = 1 << 4,
 };
 
+/* A clock of QEMU's without its jumps, and a timer of it */
+typedef struct RemoteClock {
+    QEMUClockType type;
+    QEMUTimer *timer;
+    QEMUTimerCB *fired;
+    void *opaque;
+    int64_t now;                /* ns, when QEMU's clock showed `seen` */
+    int64_t seen;               /* ns, of QEMU's clock; ahead: catching up */
+    int64_t due;                /* when the timer has to fire, or INT64_MAX */
+    bool away;                  /* the timer was late the last time */
+} RemoteClock;
+
 /*
  * ATTACHED as it was decided: until there is room for it, the device may have
  * become another one.
@@ -252,7 +266,10 @@ typedef struct RemoteConn {
     RemoteRequest *direct;      /* whose SUBMIT is sent from its buffer */
     guint watch;
     QEMUTimer *write_timer;     /* where a watch cannot be had */
-    QEMUTimer *handshake_timer;
+    RemoteClock clock;          /* real; fires when the peer may be late */
+    int64_t hello_by;           /* real ns, or INT64_MAX */
+    int64_t read_at;            /* real ns: when the peer was last heard of */
+    int64_t looked_at;          /* real ns: when it was found late, or 0 */
     unsigned due;               /* REMOTE_DUE_* */
     RemoteAttached attached;    /* if it is due */
     uint32_t detached;          /* if DETACHED is due: the number in it */
@@ -271,18 +288,6 @@ typedef struct RemoteStats {
     uint64_t bytes_out;
     uint64_t violations;
 } RemoteStats;
-
-/* A clock of QEMU's without its jumps, and a timer of it */
-typedef struct RemoteClock {
-    QEMUClockType type;
-    QEMUTimer *timer;
-    QEMUTimerCB *fired;
-    void *opaque;
-    int64_t now;                /* ns, when QEMU's clock showed `seen` */
-    int64_t seen;               /* ns, of QEMU's clock; ahead: catching up */
-    int64_t due;                /* when the timer has to fire, or INT64_MAX */
-    bool away;                  /* the timer was late the last time */
-} RemoteClock;
 
 /* What the last ATTACH said. */
 typedef struct RemoteAttachment {
@@ -310,7 +315,7 @@ struct USBRemoteState {
     /* properties */
     CharBackend chr;
     char *select;
-    uint32_t handshake_timeout; /* ms of real time, 0: none */
+    uint32_t peer_timeout;      /* ms of real time, 0: none */
 
     RemoteConn conn;
     RemoteStats stats;
@@ -407,6 +412,8 @@ void remote_conn_fini(USBRemoteState *s);
 void remote_conn_flush(USBRemoteState *s);
 void remote_conn_settle(USBRemoteState *s);
 const char *remote_conn_unfit(Chardev *chr);
+int64_t remote_conn_patience(USBRemoteState *s);
+void remote_conn_expect(USBRemoteState *s, int64_t cancels_by);
 void remote_conn_due(USBRemoteState *s, unsigned due);
 void remote_conn_attached(USBRemoteState *s, int result, const char *reason);
 void remote_conn_detached(USBRemoteState *s, uint32_t number);
@@ -467,6 +474,8 @@ void remote_ready(USBRemoteState *s, uint8_t address);
 void remote_back_off(USBRemoteState *s, RemoteEndpoint *ep, int64_t ns);
 void remote_poll_again(USBRemoteState *s, RemoteEndpoint *ep);
 int64_t remote_requests_tick(USBRemoteState *s, int64_t now);
+int64_t remote_answers_by(USBRemoteState *s);
+void remote_answers_renew(USBRemoteState *s);
 
 /* dev-remote-packet.c: packets that are answered ASYNC */
 void remote_handle_control(USBRemoteState *s, USBPacket *p);

@@ -32,15 +32,16 @@
 
 typedef struct BenchDevice {
     const char *name;                   /* QEMU's */
+    const char *options;                /* a peer may be stopped for long */
     ForkedMain *peer;
     bool bounded;                       /* it may not grow, nor say a word */
 } BenchDevice;
 
 static const BenchDevice usb_remote = {
-    "usb-remote", forked_remote_main, true
+    "usb-remote", ",peer-timeout=0", forked_remote_main, true
 };
 static const BenchDevice usb_redir = {
-    "usb-redir", forked_redir_main, false
+    "usb-redir", "", forked_redir_main, false
 };
 
 typedef struct Bench {
@@ -54,7 +55,8 @@ typedef struct Bench {
 static Bench *bench_new(const BenchDevice *device, uint32_t length)
 {
     g_autofree char *argument = g_strdup_printf(
-        "-device %s,chardev=c0,id=dev0,bus=hc.0", device->name);
+        "-device %s,chardev=c0,id=dev0,bus=hc.0%s", device->name,
+        device->options);
     UsbHcEndpoint *eps[2];
     Bench *b = g_new0(Bench, 1);
 

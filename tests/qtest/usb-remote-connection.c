@@ -115,20 +115,20 @@ static void other_versions_are_refused(const void *opaque)
 
 static void silent_peer_is_timed_out(const void *opaque)
 {
-    Rig *rig = rig_new(opaque, ",handshake-timeout=150");
+    Rig *rig = rig_new(opaque, ",peer-timeout=150");
 
     peer_connect(rig->peer, rig->path);
     peer_expect_error(rig->peer, USB_REMOTE_ERROR_TIMEOUT);
     peer_connect(rig->peer, rig->path);
     peer_send_preamble(rig->peer, USB_REMOTE_MAJOR, USB_REMOTE_MINOR);
     peer_expect_error(rig->peer, USB_REMOTE_ERROR_TIMEOUT);
-    rig_expect_log(rig, "handshake-timeout");
+    rig_expect_log(rig, "peer-timeout");
     rig_free(rig);
 }
 
 static void hello_in_time_stops_the_clock(const void *opaque)
 {
-    Rig *rig = rig_new(opaque, ",handshake-timeout=150");
+    Rig *rig = rig_new(opaque, ",peer-timeout=150");
     int64_t end;
 
     rig_connect(rig);

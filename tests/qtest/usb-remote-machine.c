@@ -188,7 +188,7 @@ static void chardev_change_in_flight(const void *opaque)
  */
 static void refused_chardev_ends_the_connection(const void *opaque)
 {
-    Rig *rig = rig_new(opaque, ",handshake-timeout=0");
+    Rig *rig = rig_new(opaque, ",peer-timeout=0");
     QDict *r;
 
     rig_connect(rig);
@@ -426,7 +426,7 @@ static void info_names_the_device(const void *opaque)
 
     g_assert_nonnull(strstr(usb, "dev0"));
     g_assert_nonnull(strstr(qtree, "usb-remote"));
-    g_assert_nonnull(strstr(qtree, "handshake-timeout = 10000"));
+    g_assert_nonnull(strstr(qtree, "peer-timeout = 10000"));
     rig_free(rig);
 }
 
