@@ -135,6 +135,19 @@ class When(unittest.TestCase):
         made.exchange(seconds=2.1)
         self.assertEqual(read(made)[0], STALL)
 
+    def test_since_another_rule_until_the_bus_reset(self):
+        made = bench("string: stall", "config since=1: ioerror")
+        found = [made.control(setup).status for setup in (
+            GET_CONFIG_9, GET_STRING, GET_CONFIG_9)]
+        self.assertEqual(found, [OK, STALL, Status.IOERROR])
+        made.qemu.reset(Speed.FULL)
+        made.exchange()
+        self.assertEqual(made.control(GET_CONFIG_9).status, OK)
+
+    def test_since_a_rule_that_is_not_there_is_refused(self):
+        with self.assertRaisesRegex(LocalError, "there is no rule 2"):
+            Plan(["config since=2: stall"])
+
     def test_chance_has_a_seed(self):
         once = self.stalled("p=0.5", 40, seed=3)
         self.assertEqual(self.stalled("p=0.5", 40, seed=3), once)

@@ -45,9 +45,10 @@ class _Working:
         self._dice = random.Random(seed if own is None else own)
         self.fitted = 0
         self.applied: List[int] = []
+        self.epoch: Optional[int] = None    # in which it was applied last
 
     def due(self, seconds: float) -> bool:
-        """One more request fits, so long after the plug: is it now?"""
+        """One more request fits, so long after the first: is it now?"""
         when = self.rule.when
         self.fitted += 1
         thrown = self._dice.random() if when.p < 1.0 else 0.0
@@ -86,6 +87,10 @@ class Plan:
                       for one in rules]
         self._working = [_Working(rule, seed + at)
                          for at, rule in enumerate(self.rules)]
+        for rule in self.rules:
+            if (rule.when.since or 0) > len(self.rules):
+                raise LocalError(f"fault '{rule.text}': there is no rule "
+                                 f"{rule.when.since}")
         self._scsi = Follower()
         self._plugged: Optional[float] = None
         # per endpoint: what came before, and how often it is to be repeated
@@ -153,11 +158,19 @@ class Plan:
         chosen = None
         for working in self._working:
             if working.rule.which.fits(request, phase, command) and \
+                    self._since(working, socket.session.epoch) and \
                     working.due(now - self._plugged) and chosen is None:
                 chosen = working
+        if chosen is not None:
+            chosen.epoch = socket.session.epoch
         if chosen is not None and chosen.what.name == "ioerror":
             self._remember(socket, request, chosen)
         return chosen
+
+    def _since(self, working: _Working, epoch: int) -> bool:
+        """Whether the rule that it waits for was applied since the reset."""
+        since = working.rule.when.since
+        return since is None or self._working[since - 1].epoch == epoch
 
     def _remember(self, socket: Any, request: Request, working: _Working
                   ) -> None:

@@ -21,13 +21,16 @@ class When:
     """
     nth: these of the requests that fit, from 1, empty for all.  every: each
     so many.  after: seconds since it was plugged in.  times: at most so
-    often.  p: with this probability, by the random numbers of seed.
+    often.  since: only when the rule of this number was applied, and until
+    the bus reset after that.  p: with this probability, by the random numbers
+    of seed.
     """
 
     nth: Tuple[int, ...] = ()
     every: int = 1
     after: float = 0.0
     times: Optional[int] = None
+    since: Optional[int] = None
     p: float = 1.0
     seed: Optional[int] = None
 
