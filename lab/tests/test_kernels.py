@@ -80,6 +80,12 @@ def test_a_vmlinux_with_pvh_is_started_as_it_is(own):
     assert found.image == own / "vmlinux" and found.release == "6.9.1-test"
 
 
+def test_a_path_may_be_relative(own, monkeypatch):
+    (own / "vmlinux").write_bytes(elf())
+    monkeypatch.chdir(own)
+    assert find("vmlinux").image == (own / "vmlinux").resolve()
+
+
 def test_a_vmlinux_without_pvh_is_refused(own):
     (own / "vmlinux").write_bytes(elf(notes=b""))
     with pytest.raises(Problem, match="CONFIG_PVH is not set"):

@@ -20,7 +20,7 @@ IMAGE_IN_TREE = "arch/x86/boot/bzImage"
 def find(spec: str) -> Source:
     """The kernel of a path; raises Problem when there is none."""
     if spec.endswith(".deb"):
-        paths = [Path(word) for word in spec.split(",")]
+        paths = [Path(word).resolve() for word in spec.split(",")]
         for path in paths:
             _check_package(path)
         return Source(paths[0].name, lambda: packages(paths))
@@ -28,6 +28,7 @@ def find(spec: str) -> Source:
     if not path.exists():
         raise Problem(f"there is no kernel at {path}: no such file or "
                       "directory")
+    path = path.resolve()       # QEMU runs in another folder
     get: Callable[[], Kernel] = lambda: _image(spec, path, modules)
     if path.is_dir():
         get = _folder(path)
@@ -41,7 +42,7 @@ def _split(spec: str) -> "tuple[Path, Optional[Path]]":
     name, _, modules = spec.rpartition(":")
     if not Path(modules).is_dir():
         raise Problem(f"there are no modules at {modules}: no such directory")
-    return Path(name), Path(modules)
+    return Path(name), Path(modules).resolve()
 
 
 def _folder(path: Path) -> Callable[[], Kernel]:
