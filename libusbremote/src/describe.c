@@ -206,6 +206,12 @@ static unsigned lowest_speed(unsigned speeds)
     return speed;
 }
 
+/*
+ * How long the link takes to wake up (USB 3.2 section 9.6.2.2): as of a common
+ * device.  Linux uses no link power management where they are 0.
+ */
+enum { U1_EXIT_US = 10, U2_EXIT_US = 32 };
+
 /* USB 3.2 section 9.6.2: link power management, and what super speed can. */
 static void put_bos(Writer *w, const UsbRemoteDeviceInfo *info)
 {
@@ -224,8 +230,8 @@ static void put_bos(Writer *w, const UsbRemoteDeviceInfo *info)
     put8(w, 0);
     put16(w, info->speeds);
     put8(w, lowest_speed(info->speeds));    /* fully functional there */
-    put8(w, 0);                 /* no latencies */
-    put16(w, 0);
+    put8(w, U1_EXIT_US);
+    put16(w, U2_EXIT_US);
 }
 
 static void put_indexed(Writer *w, const UsbRemoteDeviceInfo *info, int speed,

@@ -31,6 +31,8 @@ enum {
     ENDPOINT_HALT = 0, FUNCTION_SUSPEND = 0, REMOTE_WAKEUP = 1,
     U1_ENABLE = 48, LTM_ENABLE = 50
 };
+/* of a device's status, USB 3.2 section 9.4.5; U2 and LTM are above it */
+enum { U1_STATUS_BIT = 2 };
 
 struct UsbRemoteDevice {
     const UsbRemoteDeviceInfo *info;
@@ -40,6 +42,7 @@ struct UsbRemoteDevice {
     UsbRemoteRequest *answering;    /* by this layer; NULL once it is gone */
     int speed;
     bool remote_wakeup;
+    uint8_t link_power;             /* of U1, U2, LTM what is on, as status */
     const UsbRemoteConfigurationInfo *configuration;    /* or NULL */
     uint8_t alternates[INTERFACES];
     UsbRemotePipe pipes[PIPES];
@@ -217,7 +220,8 @@ static void get_status(UsbRemoteDevice *d, UsbRemoteRequest *r,
                                                : 0;
 
         status[0] = (uint8_t)((attributes >> SELF_POWERED_SHIFT & 1) |
-                              (d->remote_wakeup ? 2u : 0u));
+                              (d->remote_wakeup ? 2u : 0u) |
+                              d->link_power);
     } else if ((s->type & RECIPIENT) == INTERFACE) {
         known = find_setting(d->configuration, s->index & 0xff, 0);
     } else if (s->index & 0x0f) {
@@ -233,6 +237,8 @@ static void get_status(UsbRemoteDevice *d, UsbRemoteRequest *r,
 
 static bool device_feature(UsbRemoteDevice *d, const Setup *s, bool on)
 {
+    unsigned bit;
+
     if (s->value == REMOTE_WAKEUP) {
         if (d->configuration &&
             !(d->configuration->attributes & WAKEUP_ATTRIBUTE)) {
@@ -241,8 +247,13 @@ static bool device_feature(UsbRemoteDevice *d, const Setup *s, bool on)
         d->remote_wakeup = on;
         return true;
     }
-    return s->value >= U1_ENABLE && s->value <= LTM_ENABLE &&
-           d->speed == USB_REMOTE_SPEED_SUPER;
+    if (s->value < U1_ENABLE || s->value > LTM_ENABLE ||
+        d->speed != USB_REMOTE_SPEED_SUPER) {
+        return false;
+    }
+    bit = 1u << (s->value - U1_ENABLE + U1_STATUS_BIT);
+    d->link_power = (uint8_t)(on ? d->link_power | bit : d->link_power & ~bit);
+    return true;
 }
 
 static bool endpoint_feature(UsbRemoteDevice *d, const Setup *s, bool on)
@@ -396,6 +407,7 @@ static void begin(void *opaque, int speed)
     unconfigure(d);
     d->speed = speed;
     d->remote_wakeup = false;
+    d->link_power = 0;
 }
 
 static void detached(void *opaque, uint32_t attachment)

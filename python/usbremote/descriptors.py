@@ -293,17 +293,22 @@ class DeviceDescriptor:
                 ("bMaxPacketSize0", 1, self.max_packet0))
 
 
+# How long the link takes to wake up (section 9.6.2.2), in us: as of a common
+# device.  Linux uses no link power management where they are 0, and says so.
+U1_EXIT_US, U2_EXIT_US = 10, 32
+
+
 def bos(speeds: Sequence[Speed], more: Sequence[bytes] = ()) -> bytes:
     """
     USB 3.2 section 9.6.2: LPM capability, for a device of super speed what
-    it supports (latencies 0, fully functional at its lowest speed), and
-    more capability descriptors.
+    it supports (fully functional at its lowest speed), and more capability
+    descriptors.
     """
     capabilities = [descriptor(CAPABILITY, struct.pack("<BI", 0x02, 0x02))]
     if Speed.SUPER in speeds:
         mask = sum(1 << s for s in set(speeds))
         capabilities.append(descriptor(CAPABILITY, struct.pack(
-            "<BBHBBH", 0x03, 0, mask, min(speeds), 0, 0)))
+            "<BBHBBH", 0x03, 0, mask, min(speeds), U1_EXIT_US, U2_EXIT_US)))
     capabilities += more
     body = b"".join(capabilities)
     return descriptor(BOS, struct.pack("<HB", len(body) + 5,

@@ -50,6 +50,7 @@ class Engine:
         self.address = 0
         self.attached = False
         self.remote_wakeup = False
+        self.link_power = 0
         self.unhandled_requests: "Counter[str]" = Counter()
         self.layout = Layout(device)
         self.is_configured = False
@@ -243,6 +244,7 @@ class Engine:
         self._unconfigure("the guest reset the bus")
         self.speed, self.address = speed, 0
         self.remote_wakeup = False
+        self.link_power = 0
         self.device.on_reset(speed)
 
     def gone(self, why: str) -> None:

@@ -18,6 +18,7 @@ from .types import Speed
 ENDPOINT_HALT = 0               # features, USB 2.0 table 9-6
 REMOTE_WAKEUP = 1
 SUPER_FEATURES = (48, 49, 50)   # U1, U2 and LTM, USB 3.2 table 9-7
+U1_STATUS_BIT = 2               # of a device's status, U2 and LTM above it
 FUNCTION_SUSPEND = 0            # of an interface
 
 SELF_POWERED_BIT, WAKEUP_BIT = 6, 5             # of bmAttributes
@@ -27,6 +28,7 @@ class Target(Protocol):
     """What the requests are about: the engine of a device."""
 
     remote_wakeup: bool
+    link_power: int             # what is enabled of U1, U2, LTM, as status
 
     @property
     def parsed(self) -> Parsed: ...
@@ -62,7 +64,7 @@ def get_status(device: Target, setup: Setup) -> Answer:
     status = 0
     if setup.recipient == Recipient.DEVICE:
         status = (device.parsed.attributes >> SELF_POWERED_BIT & 1
-                  | device.remote_wakeup << 1)
+                  | device.remote_wakeup << 1 | device.link_power)
     elif setup.recipient == Recipient.ENDPOINT:
         status = int(device.is_halted(setup.index))
     elif setup.index & 0xff not in device.alternates:
@@ -92,7 +94,10 @@ def _change_device(device: Target, feature: int, on: bool) -> None:
         if device.is_configured and not able:
             raise Stall()
         device.remote_wakeup = on
-    elif not (feature in SUPER_FEATURES and device.speed >= Speed.SUPER):
+    elif feature in SUPER_FEATURES and device.speed >= Speed.SUPER:
+        bit = 1 << SUPER_FEATURES.index(feature) + U1_STATUS_BIT
+        device.link_power = device.link_power & ~bit | on * bit
+    else:
         raise Stall()
 
 

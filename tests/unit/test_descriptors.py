@@ -87,7 +87,7 @@ class Encoding(unittest.TestCase):
     def test_bos(self):
         self.same(desc.bos((Speed.HIGH, Speed.SUPER)),
                   "05 0f 1600 02  07 10 02 02000000"
-                  "0a 10 03 00 0c00 02 00 0000")
+                  "0a 10 03 00 0c00 02 0a 2000")
         self.same(desc.bos((Speed.FULL,)), "05 0f 0c00 01 07 10 02 02000000")
 
     def test_hid(self):

@@ -351,6 +351,21 @@ class StatusAndFeatures(OnBench):
                          OK)
         self.assertEqual(self.ask(1, Standard.SET_FEATURE, 0)[0], OK)
 
+    def status(self):
+        answer, data = self.ask(0x80, Standard.GET_STATUS, 0, 0, 2)
+        self.assertEqual(answer, OK)
+        return data[0] & 0x1c
+
+    def test_link_power_is_in_the_status_until_a_reset(self):
+        self.bench.engine.speed = Speed.SUPER
+        self.ask(SET, Standard.SET_FEATURE, 48)
+        self.ask(SET, Standard.SET_FEATURE, 49)
+        self.assertEqual(self.status(), 0x0c)
+        self.ask(SET, Standard.CLEAR_FEATURE, 48)
+        self.assertEqual(self.status(), 0x08)
+        self.bench.engine.reset(Speed.SUPER)
+        self.assertEqual(self.status(), 0)
+
 
 class NotSupported(OnBench):
     def test_what_no_device_need_support_is_stalled_and_not_reported(self):

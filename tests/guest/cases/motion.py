@@ -41,9 +41,15 @@ def xhci_high(lab):
     turns.one_turn(lab, "xhci", "high", driver="xhci_hcd")
 
 
-@case("a super-speed mouse on xHCI: every motion arrives")
+@case("a super-speed mouse on xHCI: every motion arrives, and LPM is usable")
 def xhci_super(lab):
+    mark = lab.vm.kernel_log.mark()
     turns.one_turn(lab, "xhci", "super", driver="xhci_hcd")
+    lab.vm.kernel_log.sync()
+    complaints = [line for line in lab.vm.kernel_log.since(mark)
+                  if "exit latency" in line]
+    if complaints:
+        raise Failure(f"LPM is not usable: {complaints[0]}")
 
 
 @case("a high-speed mouse on EHCI: EHCI itself carries every motion")
