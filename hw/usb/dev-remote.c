@@ -267,14 +267,12 @@ static void usb_remote_handle_reset(USBDevice *udev)
 
 /*
  * SET_ADDRESS never reaches the peer: the core finds devices by the address.
- * xHCI assigns it itself and calls with neither data nor interest in the
- * outcome, so there the policy cannot be honoured.
+ * xHCI sends it by itself and cannot wait for the answer.
  */
 static void remote_set_address(USBRemoteState *s, USBPacket *p, int value,
-                               bool by_controller)
+                               bool may_wait)
 {
-    int policy = by_controller ? USB_REMOTE_ADDRESS_ACCEPT
-                               : s->attachment.address_policy;
+    int policy = s->attachment.address_policy;
 
     trace_usb_remote_address(remote_name(s), value & 0x7f, policy);
     switch (policy) {
@@ -285,13 +283,28 @@ static void remote_set_address(USBRemoteState *s, USBPacket *p, int value,
         p->status = USB_RET_IOERROR;
         break;
     case USB_REMOTE_ADDRESS_SILENCE:
-        remote_hold(s, p, USB_RET_ASYNC, true);
+        if (may_wait) {
+            remote_hold(s, p, USB_RET_ASYNC, true);
+        } else {
+            p->status = USB_RET_NAK;
+        }
         break;
     default:
         USB_DEVICE(s)->addr = value & 0x7f;
         s->address = value & 0x7f;
         remote_conn_due(s, REMOTE_DUE_ADDRESS);
     }
+}
+
+/*
+ * An I/O error is a SETUP that nobody acknowledges, so the answer has to be
+ * known in time.  A new address is in force after the status stage only.
+ */
+static bool usb_remote_control_at_setup(USBDevice *udev, int request)
+{
+    return request != (DeviceOutRequest | USB_REQ_SET_ADDRESS) ||
+           USB_REMOTE(udev)->attachment.address_policy ==
+           USB_REMOTE_ADDRESS_IOERROR;
 }
 
 static void usb_remote_handle_control(USBDevice *udev, USBPacket *p,
@@ -301,7 +314,7 @@ static void usb_remote_handle_control(USBDevice *udev, USBPacket *p,
     USBRemoteState *s = USB_REMOTE(udev);
 
     if (request == (DeviceOutRequest | USB_REQ_SET_ADDRESS)) {
-        remote_set_address(s, p, value, !data);
+        remote_set_address(s, p, value, data != NULL);
     } else {
         remote_handle_control(s, p);
     }
@@ -560,6 +573,7 @@ static void usb_remote_class_init(ObjectClass *klass, void *data)
     uc->realize = usb_remote_realize;
     uc->unrealize = usb_remote_unrealize;
     uc->handle_reset = usb_remote_handle_reset;
+    uc->control_at_setup = usb_remote_control_at_setup;
     uc->handle_control = usb_remote_handle_control;
     uc->handle_data = usb_remote_handle_data;
     uc->cancel_packet = usb_remote_cancel_packet;
