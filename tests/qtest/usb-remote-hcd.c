@@ -204,6 +204,89 @@ static void pcap_of_an_endpoint_that_is_not_there(const void *opaque)
     rig_remove_dir(dir);
 }
 
+/* What the peer is asked for the first time is an error, then all is well. */
+static void fail_once(Rig *rig, UsbHcTransfer *xfer, uint8_t endpoint,
+                      const void *data, uint32_t size)
+{
+    rig->hc->retries = 1;
+    peer_answer(rig->peer, rig_submit(rig, endpoint),
+                USB_REMOTE_STATUS_IOERROR);
+    rig_expect_out(rig, endpoint, data, size);
+    g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_OK);
+    g_assert_cmpint(rig->hc->retries, ==, 0);
+    usbhc_transfer_free(xfer);
+}
+
+static void out_is_tried_again_with_its_data(const void *opaque)
+{
+    static const uint8_t write[8] = { 0x40, 1, 0, 0, 0, 0, 4, 0 };
+    static const uint8_t nothing[8] = { 0x40, 1 };
+    Rig *rig = rig_new_plugged(opaque);
+
+    fail_once(rig, usbhc_submit(rig->bulk_out, "data", 4), PEER_BULK_OUT,
+              "data", 4);
+    fail_once(rig, usbhc_submit(rig->int_out, "data", 4), PEER_INT_OUT,
+              "data", 4);
+    rig->peer->auto_control = false;
+    fail_once(rig, usbhc_submit_control(rig->dev, write, "data"), 0, "data",
+              4);
+    fail_once(rig, usbhc_submit_control(rig->dev, nothing, NULL), 0, "", 0);
+    rig_free(rig);
+}
+
+/* The guest gives up after the second time. */
+static void setup_that_fails_twice(const void *opaque)
+{
+    static const uint8_t read[8] = { 0xc0, 1, 0, 0, 0, 0, 4, 0 };
+    Rig *rig = rig_new_plugged(opaque);
+    UsbHcTransfer *in;
+
+    rig->peer->auto_control = false;
+    rig->hc->retries = 1;
+    in = usbhc_submit_control(rig->dev, read, NULL);
+    peer_answer(rig->peer, rig_submit(rig, 0), USB_REMOTE_STATUS_IOERROR);
+    peer_answer(rig->peer, rig_submit(rig, 0), USB_REMOTE_STATUS_IOERROR);
+    g_assert_cmpint(usbhc_wait(in), ==, USBHC_ERROR);
+    usbhc_transfer_free(in);
+    rig_free(rig);
+}
+
+/* Which of the SETUP and the status stage shows it? */
+static void stage_that_fails(Rig *rig, const uint8_t *setup, uint8_t status,
+                             UsbHcStatus seen, uint32_t stage)
+{
+    UsbHcTransfer *xfer = usbhc_submit_control(rig->dev, setup, NULL);
+
+    peer_answer(rig->peer, rig_submit(rig, 0), status);
+    g_assert_cmpint(usbhc_wait(xfer), ==, seen);
+    g_assert_cmpint(xfer->td_done, ==, stage);
+    usbhc_transfer_free(xfer);
+    usbhc_ep_recover(rig->dev->ep0);
+}
+
+static void setup_that_nobody_acknowledges(const void *opaque)
+{
+    static const uint8_t configure[8] = { 0, 9, 1 };
+    static const uint8_t address[8] = { 0, 5, 9 };
+    Rig *rig = rig_new_plugged(opaque);
+    UsbHcTransfer *xfer;
+
+    rig->peer->auto_control = false;
+    stage_that_fails(rig, configure, USB_REMOTE_STATUS_IOERROR, USBHC_ERROR,
+                     0);
+    stage_that_fails(rig, configure, USB_REMOTE_STATUS_STALL, USBHC_STALL, 1);
+    rig_unplug_guest(rig);
+    peer_send_attach(rig->peer, rig->speeds, USB_REMOTE_ADDRESS_IOERROR, 0,
+                     NULL, 0);
+    peer_expect_free(rig->peer, USB_REMOTE_MSG_ATTACHED);
+    rig->dev = usbhc_open(rig->hc, usbhc_wait_connect(rig->hc));
+    xfer = usbhc_submit_control(rig->dev, address, NULL);
+    g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_ERROR);
+    g_assert_cmpint(xfer->td_done, ==, 0);
+    usbhc_transfer_free(xfer);
+    rig_free(rig);
+}
+
 void usb_remote_hcd_add(void)
 {
     rig_add(&usbhc_uhci, "bad-pid-behind-a-pending-setup",
@@ -220,4 +303,13 @@ void usb_remote_hcd_add(void)
             more_bytes_than_a_qtd_has);
     rig_add(&usbhc_ehci_companion, "key-at-the-last-port-of-a-hub",
             key_at_the_last_port_of_a_hub);
+    rig_add(&usbhc_ehci, "out-is-tried-again-with-its-data",
+            out_is_tried_again_with_its_data);
+    rig_add(&usbhc_ehci, "setup-that-fails-twice", setup_that_fails_twice);
+    rig_add(&usbhc_uhci, "setup-that-nobody-acknowledges",
+            setup_that_nobody_acknowledges);
+    rig_add(&usbhc_ohci, "setup-that-nobody-acknowledges",
+            setup_that_nobody_acknowledges);
+    rig_add(&usbhc_ehci, "setup-that-nobody-acknowledges",
+            setup_that_nobody_acknowledges);
 }

@@ -21,11 +21,14 @@
 #define TOKEN_HALT      (1 << 6)
 #define TOKEN_ACTIVE    (1 << 7)
 #define TOKEN_BABBLE    (1 << 4)
-#define TOKEN_ERRORS    ((1 << 5) | (1 << 3))
+#define TOKEN_ERRORS    ((1 << 5) | TOKEN_XACT)
+#define TOKEN_XACT      (1 << 3)
+#define TOKEN_CERR      (3 << 10)
 #define TOKEN_LEFT(t)   (((t) >> 16) & 0x7fff)
 #define QH_HEAD         (1 << 15)
 #define QH_TOGGLE_TD    (1 << 14)
 #define QH_OVERLAY      12              /* current qTD and what follows it */
+#define QH_TOKEN        24
 
 struct UsbHcHw {
     uint32_t op;
@@ -304,13 +307,32 @@ static UsbHcStatus qtd_status(uint32_t token)
 }
 
 /* False when there is nothing more to see in this transfer. */
+/*
+ * As Linux does it: the qTD goes on with what the controller left of it.  It
+ * is no business of the caller's then.
+ */
+static bool try_again(UsbHcTransfer *xfer, uint64_t qtd, uint32_t token)
+{
+    UsbHc *hc = xfer->hc;
+
+    if (!hc->retries || !(token & TOKEN_XACT) || (token & TOKEN_CERR)) {
+        return false;
+    }
+    hc->retries--;
+    token &= ~(TOKEN_HALT | TOKEN_ERRORS);
+    token |= TOKEN_ACTIVE | TOKEN_CERR;
+    usbhc_put32(hc, qtd + 8, token);
+    usbhc_put32(hc, xfer->ep->head + QH_TOKEN, token);
+    return true;
+}
+
 static bool harvest_qtd(UsbHcTransfer *xfer)
 {
     uint32_t i = xfer->td_done;
     uint32_t token = usbhc_get32(xfer->hc, xfer->td[i] + 8);
     bool is_short = false;
 
-    if (token & TOKEN_ACTIVE) {
+    if ((token & TOKEN_ACTIVE) || try_again(xfer, xfer->td[i], token)) {
         return false;
     }
     if (usbhc_td_has_data(xfer, i)) {

@@ -116,6 +116,7 @@ struct UsbHc {
     bool gone;                  /* reset under us: leave its registers */
     bool real;                  /* the virtual clock runs by itself */
     unsigned linger;            /* frames that UHCI leaves a queue out */
+    unsigned retries;           /* EHCI: transaction errors to try again */
     unsigned absence;           /* and frames that all but xHCI do */
     UsbHcUnlink unlink;
     UsbHcHw *hw;
