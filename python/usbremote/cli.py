@@ -30,6 +30,7 @@ from .transport import (Address, Background, Server, farewell,
                         run_until_signal)
 from .trace import Lines, Taps, Tracer
 from .types import Speed
+from .unanswered import Unanswered, suggestions
 
 Make = Callable[[argparse.Namespace], Device]
 INTERRUPTED = 130               # exit code, as after SIGINT
@@ -76,6 +77,9 @@ def parser(description: Optional[str], prog: Optional[str] = None
                    choices=("text", "json"),
                    help="print a line for each request of the guest, with "
                    "=json an object")
+    p.add_argument("--suggest", action="store_true",
+                   help="print at the end the code of methods for the "
+                   "requests that nobody answered")
     p.add_argument("-v", "--verbose", action="count", default=0,
                    help="say what happens; twice: every event")
     p.add_argument("--log-level", choices=LOG_LEVELS, metavar="LEVEL",
@@ -229,7 +233,7 @@ class Program:
         self.make = make
         self.background = background
         self.counters = Counters()
-        self.unhandled: "List[Counter[str]]" = []
+        self.unhandled: List[Unanswered] = []
         self.plans: List[Plan] = []
         self.first: Optional[Device] = None
         self._capture: Optional[BinaryIO] = None
@@ -277,7 +281,7 @@ class Program:
 
     def remember(self, device: Device) -> None:
         """Report at the end what it did not answer."""
-        self.unhandled.append(device.unhandled_requests)
+        self.unhandled.append(engine_of(device).unanswered)
 
     def server(self) -> Server:
         o = self.options
@@ -318,10 +322,14 @@ class Program:
             logging.error("no counters written: %s", plain(err))
 
     def report_unhandled(self) -> None:
-        total: "Counter[str]" = sum(self.unhandled, Counter())
+        total: "Counter[str]" = sum((device.counts for device
+                                     in self.unhandled), Counter())
         for text, count in total.most_common():
             print(f"{self.name}: nobody answered {count} x {text}",
                   file=sys.stderr)
+        if self.options.suggest:
+            for line in suggestions(self.unhandled):
+                print(line)
 
     def report_faults(self) -> None:
         """How to have the same again, without time and chance."""

@@ -57,7 +57,8 @@ class Socket(Line, Protocol):
 class DeviceContext(Context, Protocol):
     """What runs a device, see Engine."""
 
-    unhandled_requests: "Counter[str]"
+    @property
+    def unhandled_requests(self) -> "Counter[str]": ...
 
     @property
     def address(self) -> int: ...

@@ -30,6 +30,7 @@ from .setup import Kind, Setup, Standard
 from .standard import STANDARD
 from .strings import Text
 from .types import Speed, Status, TransferType
+from .unanswered import Unanswered
 
 class EnginePort(Socket, Protocol):
     """What an engine needs from the port."""
@@ -51,7 +52,7 @@ class Engine:
         self.attached = False
         self.remote_wakeup = False
         self.link_power = 0
-        self.unhandled_requests: "Counter[str]" = Counter()
+        self.unanswered = Unanswered()
         self.layout = Layout(device)
         self.is_configured = False
         self.alternates: Dict[int, int] = {}
@@ -76,6 +77,10 @@ class Engine:
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
         return self.port.loop
+
+    @property
+    def unhandled_requests(self) -> "Counter[str]":
+        return self.unanswered.counts
 
     @property
     def parsed(self) -> Parsed:
@@ -113,7 +118,7 @@ class Engine:
         return self.layout.descriptor(kind, index, self.speed, language)
 
     def unhandled(self, setup: Setup) -> NoReturn:
-        self.unhandled_requests[str(setup)] += 1
+        self.unanswered.add(setup)
         raise Unhandled(str(setup))
 
     async def until_configured(self) -> None:

@@ -25,7 +25,7 @@ from weakref import WeakKeyDictionary
 from .context import Answer
 from .errors import LocalError
 from .setup import Setup
-from .types import Direction, Kind, Recipient
+from .types import Direction, Kind
 
 # a parameter of a method: what it is given of the request
 ARGUMENTS: Mapping[str, Callable[[Setup], Any]] = {
@@ -43,7 +43,7 @@ Handlers = Dict[Key, Tuple[str, Tuple[str, ...]]]       # name, parameters
 F = TypeVar("F", bound=Callable[..., Answer])
 
 
-def control(kind: Kind, recipient: Recipient, request: int,
+def control(kind: Kind, recipient: int, request: int,
             direction: Direction) -> Callable[[F], F]:
     """
     The method answers the request with this bmRequestType and bRequest; see

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import (Any, Coroutine, Dict, List, Mapping, NoReturn, Optional,
-                    Protocol, Tuple)
+from typing import (Any, Callable, Coroutine, Dict, List, Mapping, NoReturn,
+                    Optional, Protocol, Tuple)
 
 from .context import Answer
 from .endpoint import InEndpoint, OutEndpoint, Pipe
@@ -115,9 +115,16 @@ class FunctionRun:
             self._explain_failed = True
             return None
 
+    def tell(self, hook: Callable[..., None], *values: Any) -> None:
+        """Call a hook of the function; a bug in it is logged, no more."""
+        try:
+            hook(*values)
+        except Exception:
+            log.exception("%s failed", hook.__qualname__)
+
     def choose(self, place: Place) -> None:
         self._place = place
-        self.function.reset()
+        self.tell(self.function.reset)
 
     def begin(self) -> None:
         """From the start."""
@@ -130,7 +137,7 @@ class FunctionRun:
     def end(self) -> None:
         self._jobs.cancel()
         self._place = None
-        self.function.reset()
+        self.tell(self.function.reset)
 
     def halt(self) -> None:
         """Nobody serves its endpoints: an error, so that no driver waits."""
@@ -172,8 +179,8 @@ class Runs:
         run, place = self._at(interface)
         if run is not None and place is not None:
             run.cancel()
-            run.function.setting_chosen(place.own_interface(interface),
-                                        alternate)
+            run.tell(run.function.setting_chosen,
+                     place.own_interface(interface), alternate)
 
     def setting_begun(self, interface: int) -> None:
         """The guest knows it."""
@@ -185,7 +192,7 @@ class Runs:
         for run, place in self._chosen:
             own = place.own_endpoint(address)
             if own is not None:
-                run.function.halt_changed(own, halted)
+                run.tell(run.function.halt_changed, own, halted)
 
     def explain(self, address: int, data: bytes) -> Optional[str]:
         """What the function of an endpoint says of a transfer's data."""

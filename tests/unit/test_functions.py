@@ -229,6 +229,29 @@ class Running(OnBench):
         with self.assertRaisesRegex(LocalError, "Pump declares no endpoint"):
             self.pump.ep_in(7)
 
+    def test_a_bug_in_a_hook_ends_nothing_else(self):
+        class Wrong(Source):
+            def reset(self):
+                raise ValueError("a bug")
+            setting_chosen = halt_changed = reset
+
+        class Two(Device):
+            def __init__(self):
+                self.functions = [Wrong(b"w"), Source(b"s")]
+        bench = Bench(Two)
+        bench.plug_in()
+        logging.disable(logging.NOTSET)
+        with self.assertLogs("usbremote", "ERROR") as logs:
+            self.assertEqual(bench.configure().status, OK)
+            bench.control(Setup(1, 11, 0, 0, 0))
+            bench.control(Setup(2, 3, 0, 0x81, 0))
+            id = bench.read(0x82, 64)
+            bench.qemu.reset()
+            bench.exchange()
+        self.assertEqual(bench.answered(id).data, b"s")
+        self.assertFalse(bench.device.is_configured)
+        self.assertEqual(len(logs.output), 4)
+
     def test_a_bug_halts_its_endpoints_and_no_others(self):
         class Wrong(Source):
             async def run(self):
