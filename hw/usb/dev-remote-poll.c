@@ -12,6 +12,7 @@
 #include "qemu/osdep.h"
 #include "qemu/iov.h"
 #include "dev-remote.h"
+#include "trace.h"
 
 /* Why no request of @length bytes can be made on @ep now, or NONE. */
 static RemotePollState remote_obstacle(USBRemoteState *s, RemoteEndpoint *ep,
@@ -196,6 +197,7 @@ void remote_handle_stopped(USBRemoteState *s, USBEndpoint *uep)
     if (!remote_is_polled(ep)) {
         return;
     }
+    trace_usb_remote_poll_stopped(remote_name(s), ep->address);
     ep->poll = REMOTE_POLL_NONE;
     if (!QTAILQ_EMPTY(&ep->requests)) {
         ep->orphan_at = remote_now(s) + REMOTE_ORPHAN_NS;

@@ -123,6 +123,7 @@ static int64_t remote_replug(USBRemoteState *s)
 static void remote_let_go(USBRemoteState *s)
 {
     if (s->plug == REMOTE_IN) {
+        trace_usb_remote_leave(remote_name(s), s->attachment.number);
         s->plug = REMOTE_LEAVING;
         s->left_at = remote_now(s);
         remote_void_unanswered(s);
