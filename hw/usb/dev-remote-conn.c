@@ -412,8 +412,8 @@ void remote_violation(USBRemoteState *s, int code, uint16_t type, uint64_t id,
     text = g_strdup_vprintf(fmt, ap);
     va_end(ap);
     trace_usb_remote_violation(remote_name(s), code, id, text);
-    error_report("usb-remote '%s': the peer broke the protocol: %s; "
-                 "connection closed", remote_name(s), text);
+    remote_report(s, "usb-remote '%s': the peer broke the protocol: %s; "
+                  "connection closed", remote_name(s), text);
     s->stats.violations++;
     usb_remote_put32(m.code, code);
     usb_remote_put16(m.type, type);
@@ -433,9 +433,9 @@ static void remote_conn_stranger(USBRemoteState *s)
         "else\r\n", remote_name(s), USB_REMOTE_MAJOR, USB_REMOTE_MINOR);
 
     trace_usb_remote_stranger(remote_name(s), shown);
-    error_report("usb-remote '%s': what connected does not speak the "
-                 "usb-remote protocol (it began with \"%s\"); connection "
-                 "closed", remote_name(s), shown);
+    remote_report(s, "usb-remote '%s': what connected does not speak the "
+                  "usb-remote protocol (it began with \"%s\"); connection "
+                  "closed", remote_name(s), shown);
     s->stats.violations++;
     g_byte_array_append(c->out, (uint8_t *)reply, strlen(reply));
     remote_conn_kill(s);
@@ -535,8 +535,9 @@ static void remote_got_error(USBRemoteState *s, const UsbRemoteHead *h,
 
     trace_usb_remote_peer_error(remote_name(s), usb_remote_get32(m->code),
                                 h->id, text);
-    error_report("usb-remote '%s': the peer ended the connection with error "
-                 "%u: %s", remote_name(s), usb_remote_get32(m->code), text);
+    remote_report(s, "usb-remote '%s': the peer ended the connection with "
+                  "error %u: %s", remote_name(s), usb_remote_get32(m->code),
+                  text);
     remote_conn_kill(s);
 }
 

@@ -442,6 +442,7 @@ static void usb_remote_realize(USBDevice *udev, Error **errp)
     remote_clock_init(&s->clock, QEMU_CLOCK_VIRTUAL, remote_bh, s);
     s->vmstate = qdev_add_vm_change_state_handler(DEVICE(s),
                                                   remote_vm_state_change, s);
+    remote_log_init(s);
     remote_conn_init(s);
     remote_conn_start(s);
 }
@@ -454,6 +455,7 @@ static void usb_remote_unrealize(USBDevice *udev)
     s->plug = REMOTE_OUT;
     s->attachment.wanted = false;
     remote_conn_fini(s);
+    remote_log_fini(s);
     qemu_del_vm_change_state_handler(s->vmstate);
     remote_clock_fini(&s->clock);
     remote_abort(s, USB_RET_NODEV);

@@ -14,6 +14,7 @@
  *                dev-remote-table.c      endpoint tables
  *                dev-remote-spare.c      memory for packets and requests
  *                dev-remote-clock.c      the time
+ *                dev-remote-log.c        what is said of peers
  *                     |
  *                dev-remote-conn.c       bytes, messages (remote-codec.h)
  *                     |
@@ -277,6 +278,13 @@ typedef struct RemoteConn {
     bool spoilt;                /* chardev-change failed under way */
 } RemoteConn;
 
+/* Lines about peers, of whom there may be very many */
+typedef struct RemoteLog {
+    QEMUTimer *timer;           /* pending: since the first line */
+    unsigned lines;             /* shown since then */
+    uint64_t left_out;
+} RemoteLog;
+
 typedef struct RemoteStats {
     uint64_t submits;
     uint64_t completes;
@@ -318,6 +326,7 @@ struct USBRemoteState {
     uint32_t peer_timeout;      /* ms of real time, 0: none */
 
     RemoteConn conn;
+    RemoteLog log;
     RemoteStats stats;
 
     QEMUBH *bh;
@@ -404,6 +413,11 @@ static inline bool remote_live(void)
 {
     return runstate_is_live(runstate_get());
 }
+
+/* dev-remote-log.c */
+void remote_log_init(USBRemoteState *s);
+void remote_log_fini(USBRemoteState *s);
+void remote_report(USBRemoteState *s, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 
 /* dev-remote-conn.c */
 void remote_conn_init(USBRemoteState *s);
