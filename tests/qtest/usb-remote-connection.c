@@ -113,6 +113,29 @@ static void other_versions_are_refused(const void *opaque)
     rig_free(rig);
 }
 
+/* In three ways, as often as it likes; lines about it are counted. */
+static void peer_fills_no_log(const void *opaque)
+{
+    static const UsbRemoteErrorMsg error;
+    Rig *rig = rig_new(opaque, NULL);
+    unsigned i;
+
+    for (i = 0; i < 10; i++) {
+        stranger(rig, "neither fish nor fowl");
+        rig_connect(rig);
+        peer_send_hello(rig->peer);
+        peer_expect_error(rig->peer, USB_REMOTE_ERROR_UNEXPECTED);
+        rig_connect(rig);
+        peer_send(rig->peer, USB_REMOTE_MSG_ERROR, &error, sizeof(error));
+        peer_expect_eof(rig->peer);
+    }
+    g_assert_cmpint(rig_log_count(rig, "'dev0'"), ==, 20);
+    g_assert_cmpint(rig_log_count(rig, "does not speak"), ==, 7);
+    qtest_qmp_device_del(rig->qts, "dev0");
+    rig_expect_log(rig, "'dev0': 10 more lines about the peer were left out");
+    rig_free(rig);
+}
+
 static void silent_peer_is_timed_out(const void *opaque)
 {
     Rig *rig = rig_new(opaque, ",peer-timeout=150");
@@ -466,6 +489,7 @@ void usb_remote_connection_add(void)
     rig_add(drv, "http-gets-a-sentence", http_gets_a_sentence);
     rig_add(drv, "one-wrong-byte-is-enough", one_wrong_byte_is_enough);
     rig_add(drv, "other-versions-are-refused", other_versions_are_refused);
+    rig_add(drv, "peer-fills-no-log", peer_fills_no_log);
     rig_add(drv, "silent-peer-is-timed-out", silent_peer_is_timed_out);
     rig_add(drv, "hello-in-time-stops-the-clock",
             hello_in_time_stops_the_clock);
