@@ -75,7 +75,7 @@ def test_the_commands_of_the_page_are_understood():
     page = (LAB.parent / "docs/lab-try.md").read_text()
     blocks = re.findall(r"^```sh\nlab/usb-lab (.*?)^```", page, re.M | re.S)
     lines = "lab/usb-lab ".join(blocks).replace("\\\n", " ").splitlines()
-    assert len(lines) == 6
+    assert len(lines) == 7
     for line in lines:
         build_parser().parse_args(
             shlex.split(line.replace("lab/usb-lab ", "")))
@@ -135,6 +135,15 @@ def test_what_was_asked_in_vain_is_told(tmp_path):
     assert found[0] == "2 x class request 0x01"
     assert found[1].startswith("2 x standard request GET_DESCRIPTOR")
     assert found[1].endswith("no answer at all") and len(found) == 2
+
+
+def test_a_fault_that_is_done_again_and_again_is_one_line(tmp_path):
+    made = object.__new__(peer.Peer)
+    made.log = tmp_path / "log"
+    made.log.write_text("x: faults: seed 1\n" + "x: fault 1: ioerror\n" * 32
+                        + "x: plugged in\n")
+    assert made.faults() == ["faults: seed 1",
+                             "fault 1: ioerror (32 times)"]
 
 
 def test_a_table_has_a_row_for_each_kernel(capsys):

@@ -18,6 +18,7 @@ COMMANDS = (
     ("import", "import_", "read what people send, write a device file"),
     ("show", "show", "what a device file describes"),
     ("try", "try_", "plug a device into real kernels"),
+    ("expect", "expect", "write down what a kernel has to make of it"),
     ("bisect", "bisect", "find the kernels between which it changed"),
     ("run", "run", "try all devices of a folder: a regression test"),
     ("diff", "diff", "what differs between two runs"),

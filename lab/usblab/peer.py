@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 from collections import Counter
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
@@ -100,9 +101,12 @@ class Peer:
 
     def faults(self) -> List[str]:
         """The plan of what is to go wrong, and what did."""
-        lines = self.log_text().splitlines()
-        return [line.partition(": ")[2] for line in lines
-                if line.partition(": ")[2].startswith("fault")]
+        said = [line.partition(": ")[2]
+                for line in self.log_text().splitlines()]
+        runs = [(text, len(list(same))) for text, same in groupby(
+            one for one in said if one.startswith("fault"))]
+        return [text if count == 1 else f"{text} ({count} times)"
+                for text, count in runs]
 
     def _pending(self) -> List[Dict[str, Any]]:
         """Control requests that had no answer: taken back, or void."""
