@@ -20,6 +20,7 @@
 #include "qemu/main-loop.h"
 #include "qemu/module.h"
 #include "system/replay.h"
+#include "system/system.h"
 #include "dev-remote.h"
 #include "trace.h"
 
@@ -596,11 +597,22 @@ static void usb_remote_class_init(ObjectClass *klass, void *data)
     usb_remote_add_state(klass);
 }
 
+static void usb_remote_instance_init(Object *obj)
+{
+    USBRemoteState *s = USB_REMOTE(obj);
+
+    device_add_bootindex_property(obj, &s->bootindex, "bootindex", NULL,
+                                  DEVICE(obj));
+    object_property_set_description(obj, "bootindex",
+        "whose turn it is when the firmware looks for something to boot");
+}
+
 static const TypeInfo usb_remote_types[] = {
     {
         .name = TYPE_USB_REMOTE,
         .parent = TYPE_USB_DEVICE,
         .instance_size = sizeof(USBRemoteState),
+        .instance_init = usb_remote_instance_init,
         .class_init = usb_remote_class_init,
     },
 };

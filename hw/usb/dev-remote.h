@@ -324,6 +324,7 @@ struct USBRemoteState {
     CharBackend chr;
     char *select;
     uint32_t peer_timeout;      /* ms of real time, 0: none */
+    int32_t bootindex;
 
     RemoteConn conn;
     RemoteLog log;
