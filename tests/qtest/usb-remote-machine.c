@@ -7,8 +7,11 @@
  */
 
 #include "qemu/osdep.h"
+#include "libqos/fw_cfg.h"
 #include "qobject/qdict.h"
 #include "usb-remote-rig.h"
+
+#define BOOT_ORDER_MAX  256     /* bytes */
 
 /* Stopped */
 
@@ -418,6 +421,22 @@ static void pcap_of_unknown_endpoints(const void *opaque)
     rig_free(rig);
 }
 
+/* As usb-redir does: SeaBIOS looks for "usb-*" at the port it boots from. */
+static void bootindex_names_the_port(const void *opaque)
+{
+    Rig *rig = rig_new(opaque, ",bootindex=0,port=2");
+    QFWCFG *fw_cfg = pc_fw_cfg_init(rig->qts);
+    g_autofree char *order = g_malloc0(BOOT_ORDER_MAX);
+
+    g_assert_cmpint(qfw_cfg_get_file(fw_cfg, "bootorder", order,
+                                     BOOT_ORDER_MAX), >, 0);
+    g_test_message("%s", order);
+    g_assert_true(g_str_has_prefix(order, "/pci@i0cf8/usb@"));
+    g_assert_true(g_str_has_suffix(order, "/usb-remote@2"));
+    pc_fw_cfg_uninit(fw_cfg);
+    rig_free(rig);
+}
+
 static void info_names_the_device(const void *opaque)
 {
     Rig *rig = rig_new_plugged(opaque);
@@ -492,5 +511,6 @@ void usb_remote_machine_add(void)
     if (qtest_has_accel("tcg")) {
         rig_add(drv, "record-is-refused", record_is_refused);
     }
+    rig_add(drv, "bootindex-names-the-port", bootindex_names_the_port);
     rig_add(drv, "info-names-the-device", info_names_the_device);
 }

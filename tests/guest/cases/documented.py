@@ -11,15 +11,18 @@ from xml.etree import ElementTree
 
 from guestlab import manual, tls
 from guestlab.example import driver_in_guest, name_in_guest
-from guestlab.places import TOP, Failure, Unavailable
+from guestlab.places import TOP, Failure, Unavailable, qemu
 from guestlab.pointer import Pointer
 from guestlab.registry import case
 from guestlab.turns import finish_turn
+
+from usblab.guest.waiting import wait_until
 
 from cases.hotplug import PLUGGED, UNPLUGGED, quiet_hmp
 
 # The manual's mouse is endless; a quick turn is enough here.
 ONE_TURN = ["--turns", "1", "--speed", "high", "--rate", "250"]
+BOOTED = b"booted from the peer"
 
 
 @case("manual: quick start")
@@ -84,6 +87,38 @@ def select(lab):
     for word in (b"broken-headset", b"slow-disk"):
         if sum(word in hello for hello in hellos) != 1:
             raise Failure(f"{word} is not in just one HELLO: {hellos}")
+
+
+@case("manual: booting from a peer")
+def boot(lab):
+    """Each disk's boot sector says a word at the serial port.  The one on IDE
+    would have the first turn."""
+    for name, word in (("disk", BOOTED), ("ide", b"another disk")):
+        (lab.folder / f"{name}.img").write_bytes(
+            boot_sector(word) + bytes(1 << 20))
+    log, said = lab.folder / "qemu.log", lab.folder / "serial"
+    said.touch()
+    with log.open("wb") as file:
+        machine = subprocess.Popen(
+            [qemu(), *manual.qemu("boot.qemu"), "-display", "none",
+             "-serial", f"file:{said}",
+             "-drive", "file=ide.img,format=raw,if=ide"], cwd=lab.folder, stdin=subprocess.DEVNULL,
+            stdout=file, stderr=file)
+    lab.later(stop, machine)
+    wait_until(lambda: b"waiting for connection" in log.read_bytes(), 30,
+               "QEMU does not wait for its peer")
+    lab.example("storage", *manual.words("boot.peer", "examples/storage.py"))
+    wait_until(lambda: BOOTED in said.read_bytes(), 60, lambda:
+               f"no boot from the peer; {said.read_bytes()} was said instead")
+
+
+def boot_sector(text):
+    """A boot sector that writes @text to the first serial port, and halts."""
+    code = bytes.fromhex("31c0 8ed8 fc"         # xor ax, ax; mov ds, ax; cld
+                         "be 167c ba f803"      # mov si, text; mov dx, 0x3f8
+                         "ac 84c0 7403 ee ebf8"     # each byte until a 0: out
+                         "f4 ebfd")             # hlt, for ever
+    return (code + text + b"\0").ljust(510, b"\0") + b"\x55\xaa"
 
 
 @case("manual: each example is used by the driver that is named")
