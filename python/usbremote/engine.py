@@ -57,6 +57,8 @@ class Engine:
         self.is_configured = False
         self.alternates: Dict[int, int] = {}
         self.at: Optional[EnginePort] = None
+        self._tells_requests = (type(device).on_request
+                                is not Device.on_request)
         self._ep0 = Ep0(lambda setup: device.control(setup), self._answered)
         self.pipes = Pipes(device, lambda: self.port)
         self._jobs = Jobs(self.pipes.halt)
@@ -130,10 +132,11 @@ class Engine:
     def control(self, setup: Setup) -> Answer:
         """What Device.control() does."""
         owner = self._runs.owner(setup)
-        for part in (self.device, owner):
-            answer = declared(part, setup)
-            if answer is not None:
-                return answer()
+        answer = declared(self.device, setup)
+        if answer is None and owner is not None:
+            answer = declared(owner, setup)
+        if answer is not None:
+            return answer()
         handler = STANDARD.get((setup.recipient, setup.request))
         if setup.kind is Kind.STANDARD and handler:
             return handler(self, setup)
@@ -223,7 +226,8 @@ class Engine:
             self.port.complete(request, Status.IOERROR)
             return
         pipe.submitted(request)
-        self.device.on_request(request)
+        if self._tells_requests:
+            self.device.on_request(request)
 
     def cancelled(self, request: Request) -> None:
         """The guest gave it up, and the session has answered."""

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
-from typing import Tuple
+import struct
+from typing import Sequence, Tuple
 
 # A field's name, its size in bytes, its value.
 Field = Tuple[str, int, int]
+SIZES = {1: "B", 2: "H"}
 
 
 def descriptor(kind: int, body: bytes) -> bytes:
@@ -20,15 +22,20 @@ def of_fields(kind: int, name: str, made_at: str, *fields: Field) -> bytes:
 
     Raises ValueError for a value that is no number or does not fit.
     """
-    body = bytearray()
+    form = "<" + "".join(SIZES[size] for _, size, _ in fields)
+    try:
+        return descriptor(kind, struct.pack(form, *[value for _, _, value
+                                                    in fields]))
+    except struct.error:
+        raise ValueError(f"{made_at}{name}: {_wrong(fields)}") from None
+
+
+def _wrong(fields: Sequence[Field]) -> str:
+    """What does not fit."""
     for field, size, value in fields:
-        try:
-            body += int(value).to_bytes(size, "little")
-        except OverflowError:
-            raise ValueError(
-                f"{made_at}{name}: {field} is {value}, and has to be from 0 "
-                f"to {(1 << 8 * size) - 1}") from None
-        except (TypeError, ValueError):
-            raise ValueError(f"{made_at}{name}: {field} is {value!r}, and "
-                             "has to be a number") from None
-    return descriptor(kind, bytes(body))
+        if not isinstance(value, int):
+            return f"{field} is {value!r}, and has to be a number"
+        if not 0 <= value < 1 << 8 * size:
+            return (f"{field} is {value}, and has to be from 0 to "
+                    f"{(1 << 8 * size) - 1}")
+    return "it cannot be encoded"
