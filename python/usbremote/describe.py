@@ -9,6 +9,7 @@ from . import descriptors as desc
 from .device import Device
 from .engine import engine_of
 from .errors import Stall
+from .functions.report_text import decode
 from .setup import Recipient, Setup, Standard
 from .types import Speed, TransferType
 
@@ -153,7 +154,10 @@ def _report(device: Device, number: int) -> Iterator[str]:
     except Stall:
         return
     if isinstance(report, bytes):
-        yield from _bytes("HID Report", report, CLASS_DEPTH + 1)
+        pad = "  " * (CLASS_DEPTH + 1)
+        yield f"{pad}HID Report: {len(report)} bytes"
+        for line in decode(report):
+            yield f"{pad}  {line}"
 
 
 def one(device: Device, data: bytes, depth: int) -> Iterator[str]:
