@@ -47,6 +47,11 @@ def fixed(size):
     return st.binary(min_size=size, max_size=size)
 
 
+# version 4 of RFC 4122, in the order in which USB has the bytes
+GUID = fixed(16).map(lambda data: data[:7] + bytes((data[7] & 15 | 0x40,
+                                                    data[8] & 63 | 0x80))
+                     + data[9:])
+
 # classes: descriptors between an interface and its endpoints
 
 VENDOR = chain(st.builds(descriptor, st.integers(0x40, 0xff),
@@ -58,7 +63,7 @@ CDC = chain(
     class_specific(0x02, fixed(1)),
     class_specific(0x06, st.binary(min_size=2, max_size=4)),
     class_specific(0x0f, fixed(10)), class_specific(0x11, fixed(2)),
-    class_specific(0x12, fixed(18)),
+    class_specific(0x12, joined(fixed(2), GUID)),
     class_specific(0x13, st.binary(min_size=2, max_size=9)),
     class_specific(0x14, fixed(4)), class_specific(0x15, fixed(2)),
     class_specific(0x1a, fixed(3)), class_specific(0x1b, fixed(9)),
@@ -76,6 +81,15 @@ AUDIO_1 = chain(
         fixed(1))),
     class_specific(0x08, joined(fixed(3), some(1), fixed(4), some(1),
                                 fixed(1))),
+    class_specific(0x07, joined(
+        fixed(1), packed("H", st.integers(3, 6)), some(1), fixed(4), some(1),
+        fixed(1))),
+    class_specific(0x04, st.builds(
+        lambda unit, sources, channels, controls, mixer: unit + sources
+        + bytes((channels,)) + controls[:3]
+        + controls[3:4 + (max(sources[0] * channels, 1) - 1) // 8] + mixer,
+        fixed(1), some(1, 4).filter(lambda data: data[0]),
+        st.integers(1, 6), fixed(12), fixed(1))),
     class_specific(0x20, st.binary(max_size=5)))
 STREAM_1 = chain(
     class_specific(0x01, fixed(4)),
@@ -83,6 +97,8 @@ STREAM_1 = chain(
         1, 5).flatmap(lambda n: fixed(3 * n).map(
             lambda data: bytes((n,)) + data)))),
     class_specific(0x02, joined(st.just(b"\x01"), fixed(3), st.just(b"\0"),
+                                fixed(6))),
+    class_specific(0x02, joined(st.just(b"\x02"), fixed(4), st.just(b"\0"),
                                 fixed(6))))
 AUDIO_2 = chain(
     class_specific(0x01, fixed(6)), class_specific(0x02, fixed(14)),
@@ -112,15 +128,17 @@ VIDEO = chain(
         lambda head, size, controls, tail: head + bytes((size,))
         + controls[:size] + tail,
         fixed(4), st.integers(0, 3), fixed(3), fixed(2))),
-    class_specific(0x06, joined(fixed(18), some(1, 3), some(1, 4),
-                                fixed(1))))
+    class_specific(0x06, joined(fixed(1), GUID, fixed(1), some(1, 3),
+                                some(1, 4), fixed(1))))
 VIDEO_STREAM = chain(
     class_specific(0x01, st.builds(
         lambda n, head, size, controls: bytes((n,)) + head + bytes((size,))
         + controls[:n * size],
         st.integers(0, 4), fixed(8), st.integers(1, 1), fixed(4))),
-    class_specific(0x04, fixed(24)), class_specific(0x06, fixed(8)),
-    class_specific(0x0d, fixed(3)), class_specific(0x10, fixed(25)),
+    class_specific(0x04, joined(fixed(2), GUID, fixed(6))),
+    class_specific(0x06, fixed(8)),
+    class_specific(0x0d, fixed(3)), class_specific(0x0a, fixed(4)),
+    class_specific(0x10, joined(fixed(2), GUID, fixed(7))),
     class_specific(0x05, joined(fixed(22), some(4, 4).filter(
         lambda data: data[0]))),
     class_specific(0x07, joined(fixed(22), st.just(b"\0"), fixed(12))),

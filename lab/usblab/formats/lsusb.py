@@ -28,6 +28,8 @@ BUS = re.compile(r"^(?:Bus \d{3} Device \d{3}:|Device:) ID "
 SPEED = re.compile(r"^Negotiated speed: .*\((\d+(?:\.\d+)?)([MG])bps\)")
 SPEEDS = {"1M": "low", "1.5M": "low", "12M": "full", "480M": "high"}
 NOT_STRINGS = ("iIPPVersionsSupported", "iLandingPage", "id")
+GUID = re.compile(r"\{[0-9a-f]{8}-[0-9a-f]{4}-([0-9a-f]{4})-([0-9a-f]{4})-",
+                  re.I)
 MAC_ADDRESS = "020000000001"        # locally administered
 REQUESTS = (
     "grep -H . /sys/bus/usb/devices/*/{idVendor,idProduct}; for d in "
@@ -167,7 +169,9 @@ class Reader:
         self.strings = Strings(description)
 
     def run(self) -> None:
-        self.context.straight_guids = self.is_old() and self.are_straight()
+        self.context.is_old = self.is_old()
+        self.context.straight_guids = self.is_old() and straight_guids(
+            " ".join(line.text for line in self.found.lines))
         for block in self.blocks:
             self.take(block)
         self.finish_device()
@@ -190,17 +194,6 @@ class Reader:
                   if block.kind in ("configuration", "bos")
                   for field in [block.get("wTotalLength")] if field]
         return bool(totals) and not totals[0].token.startswith("0x")
-
-    def are_straight(self) -> bool:
-        """
-        Up to 008, GUIDs are printed byte by byte: those of video formats end
-        in -0000-1000-8000-00aa00389b71 then, and in -0000-0010-... later.
-        """
-        text = " ".join(line.text for line in self.found.lines)
-        if "-0000-0010-8000-00aa00389b71" in text:
-            return False
-        return "-0000-1000-8000-00aa00389b71" in text or \
-            "Binary Object Store" not in text
 
     def power_unit(self, device: Block) -> int:
         """
@@ -423,6 +416,25 @@ class Reader:
                               key=lambda problem: problem.line or 0):
             self.description.note(Grade.MISSING, problem.line or 0,
                                   f"as printed: {problem.args[0]}")
+
+
+def straight_guids(text: str) -> Optional[bool]:
+    """
+    Are GUIDs printed byte by byte, as up to version 008?  Those of video
+    formats end in -0000-1000-8000-00aa00389b71 then, and in -0000-0010-...
+    later; of others, the version (RFC 4122 section 4.1.3) is where the order
+    puts it.  None if that says nothing.
+    """
+    if "-0010-8000-00aa00389b71" in text:
+        return False
+    if "-1000-8000-00aa00389b71" in text:
+        return True
+    straight = mixed = 0
+    for third, fourth in GUID.findall(text):
+        if fourth[0] in "89ab":
+            mixed += third[0] in "12345" and third[2] not in "12345"
+            straight += third[2] in "12345" and third[0] not in "12345"
+    return None if bool(straight) == bool(mixed) else bool(straight)
 
 
 def class_of(interface: Block) -> Tuple[int, int, int]:

@@ -51,11 +51,13 @@ class Context:
     """
     What the text around a block says: the class, subclass and protocol of
     the interface; mA in a unit of MaxPower; whether GUIDs are printed in the
-    order of their bytes (usbutils up to 008).
+    order of their bytes (usbutils up to 008), None if nobody can tell;
+    whether usbutils is older than 010.
     """
     interface: Tuple[int, int, int] = (0, 0, 0)
     power_unit: int = 2
-    straight_guids: bool = False
+    straight_guids: Optional[bool] = False
+    is_old: bool = False
 
 
 @dataclass
@@ -205,6 +207,11 @@ class Encoder:
         try:
             if special:
                 return special(self, field)
+            if width_of(field.name) == 16 and \
+                    self.context.straight_guids is None:
+                self.notes.append((Grade.GUESSED, field.line, "the order of "
+                                   "the GUID's bytes: it was another one up "
+                                   "to version 008 of usbutils"))
             return plain(field, self.context)
         except (ValueError, OverflowError):
             self.fault(f'"{field.value}" is no value of {field.name}',
@@ -286,7 +293,7 @@ def plain(field: Field, context: Context) -> bytes:
     if width is None:
         raise ValueError(field.name)
     if width == 16:
-        return guid(token, context.straight_guids)
+        return guid(token, bool(context.straight_guids))
     if field.name.startswith("bcd") and width == 2:
         return bcd(token)
     return sized(token, width, field.name.startswith("bm"))
@@ -416,11 +423,29 @@ def first_bytes(encoder: Encoder, field: Field) -> bytes:
     """bmaControls of video streams: the first byte of each is printed."""
     size = encoder.block.get("bControlSize")
     width = number(size) if size else 1
+    data = plain(field, encoder.context)
+    if width and encoder.context.is_old and \
+            encoder.context.straight_guids is not False:
+        # up to 008, what is printed is the byte after the last of them
+        encoder.notes.append((Grade.GUESSED, field.line, "bmaControls: this "
+                              "version of lsusb does not show them, 0"))
+        return bytes(width)
     if width > 1:
         encoder.notes.append((Grade.GUESSED, field.line, "bmaControls: lsusb "
                               f"shows 1 of {width} bytes, 0 for the rest"))
-    data = plain(field, encoder.context)
     return data + bytes(width - 1) if width else b""
+
+
+def compressions(encoder: Encoder, field: Field) -> bytes:
+    """Older versions print bNumImageSizePatterns in its place."""
+    count = sum(1 for other in encoder.block.fields
+                if other.name == "bCompression")
+    sizes = encoder.block.get("bNumImageSizePatterns")
+    if number(field) != count and (sizes is None
+                                   or number(field) != number(sizes)):
+        encoder.fault(f"bNumCompressionPatterns is {number(field)}, but "
+                      f"there are {count} of bCompression", field.line)
+    return bytes((count & 0xff,))
 
 
 def packet_length(encoder: Encoder, field: Field) -> bytes:
@@ -437,12 +462,22 @@ def element_capabilities(encoder: Encoder, field: Field) -> bytes:
     size = encoder.block.get("bElCapsSize")
     width = number(size) if size else 1
     value = int(field.token, 16)
+    digits = len(field.token) - 2
+    if digits < 8:
+        # after 019 as many as lsusb takes for its size, which may be wrong;
+        # the rest is junk then
+        return value.to_bytes(digits // 2, "little")
     if width > 4:
         encoder.fault(f"bmElementCaps: lsusb cannot show {width} bytes",
                       field.line)
     if width == 4 and value >> 31 == 0x1ffffffff:
         value &= 0xffffffff
     return value.to_bytes(width, "little")
+
+
+def source_pair(encoder: Encoder, field: Field) -> bytes:
+    """After 019, baSourceID and baSourcePin are one number."""
+    return int(field.token, 16).to_bytes(2, "little")
 
 
 def format_type(encoder: Encoder, field: Field) -> bytes:
@@ -512,7 +547,9 @@ SPECIAL: Dict[Tuple[str, str], Special] = {
     ("videocontrol", "bmControlsRuntime"): control_bits,
     ("videostreaming", "bmaControls"): first_bytes,
     ("videostreaming", "dwPacketLength"): packet_length,
+    ("videostreaming", "bNumCompressionPatterns"): compressions,
     ("midi", "bmElementCaps"): element_capabilities,
+    ("midi", "baSource"): source_pair,
     ("audiostreaming", "bFormatType"): format_type,
     ("audiostreaming", "bytes"): format_specific,
     ("audiocontrol", "bmControls"): lambda encoder, field: (

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-What lsusb (usbutils 0.80 to 019) calls the fields of descriptors, and the
-headings under which it prints them.
+What lsusb (usbutils 0.80 to 019, and what followed) calls the fields of
+descriptors, and the headings under which it prints them.
 
 A layout is the order in which the fields under a heading are printed:
 
@@ -23,7 +23,8 @@ FIELD_AT = re.compile(r"\b(?:[bwid]|bcd|bma?|[BbwdI]a|dw|id|[tn]|guid)[A-Z]"
                       r"\bMaxStreams\b|\bMult(?= +\d)|\bwlcdLayout\b|"
                       r"\bbGUID\b|\bContainerID\b|\bPlatformCapabilityUUID\b|"
                       r"\bCapabilityData(?=\[)|\bVCONN Power\b|"
-                      r"\bDeviceRemovable\b|\bPortPwrCtrlMask\b")
+                      r"\bDeviceRemovable\b|\bPortPwrCtrlMask\b|"
+                      r"\bProcess-specific(?=\()")
 
 # heading as printed -> (kind, bDescriptorType or None)
 HEADINGS: Mapping[str, Tuple[str, Optional[int]]] = {
@@ -59,6 +60,7 @@ HEADINGS: Mapping[str, Tuple[str, Optional[int]]] = {
     "Billboard Capability": ("capability:13", 16),
     "Billboard Alternate Mode Capability": ("capability:15", 16),
     "Configuration Summary Device Capability": ("capability:16", 16),
+    "FWStatus Capability": ("capability:17", 16),
     "Hub Descriptor": ("hub", None),
     "OTG Descriptor": ("otg", 9),
     "Debug descriptor": ("debug", 10),
@@ -124,7 +126,7 @@ LAYOUTS: Mapping[str, str] = {
     "bDescriptorType+wDescriptorLength*bNumDescriptors",
     "dfu": HEAD + "bmAttributes wDetachTimeout wTransferSize bcdDFUVersion?",
     "ccid": HEAD + "bcdCCID nMaxSlotIndex bVoltageSupport dwProtocols "
-    "dwDefaultClock dwMaxiumumClock bNumClockSupported dwDataRate "
+    "dwDefaultClock dwMaxiumumClock|dwMaximumClock bNumClockSupported dwDataRate "
     "dwMaxDataRate bNumDataRatesSupp. dwMaxIFSD dwSyncProtocols dwMechanical "
     "dwFeatures dwMaxCCIDMsgLen bClassGetResponse bClassEnvelope wlcdLayout "
     "bPINSupport bMaxCCIDBusySlots",
@@ -142,13 +144,14 @@ LAYOUTS: Mapping[str, str] = {
     "bcdVersion? bVendorCode? iLandingPage? CapabilityData*",
     "capability:10": CAPABILITY + "bmAttributes wFunctionalitySupport "
     "bmSublinkSpeedAttr*",
-    "capability:13": CAPABILITY + "iAdditionalInfoURL "
+    "capability:13": CAPABILITY + "iAdditionalInfoURL|iAddtionalInfoURL "
     "bNumberOfAlternateModes bPreferredAlternateMode VCONN bmConfigured "
     "bcdVersion bAdditionalFailureInfo bReserved "
     "wSVID+bAlternateMode+iAlternateModeString*bNumberOfAlternateModes",
     "capability:15": CAPABILITY + "bIndex dwAlternateModeVdo",
     "capability:16": CAPABILITY + "bcdVersion bClass bSubClass bProtocol "
     "bConfigurationCount bConfigurationIndex*bConfigurationCount",
+    "capability:17": CAPABILITY + "bcdDescriptorVersion bmAttributes",
     "hub": HEAD + "nNbrPorts wHubCharacteristic bPwrOn2PwrGood "
     "bHubContrCurrent bHubDecLat? wHubDelay? DeviceRemovable "
     "PortPwrCtrlMask?",
@@ -194,16 +197,18 @@ LAYOUTS: Mapping[str, str] = {
     "audiocontrol:FEATURE_UNIT:3": CLASS
     + "bUnitID bSourceID bmaControls* wFeatureDescrStr",
     "audiocontrol:PROCESSING_UNIT:1": CLASS + PROCESSING_1 + CLUSTER1
-    + "bControlSize bmControls*bControlSize iProcessing bytes? bNrModes? "
-    "waModes*",
-    "audiocontrol:PROCESSING_UNIT:2": CLASS + PROCESSING_1 + CLUSTER2
-    + "bmControls iProcessing bNrModes? daModes*",
+    + "bControlSize bmControls* iProcessing bytes? bNrModes? waModes* "
+    "Process-specific*",
+    # before 010, baSourceID is not what it says; its name is bNrPins there
+    "audiocontrol:PROCESSING_UNIT:2": CLASS + "bUnitID wProcessType "
+    "bNrInPins baSourceID*bNrInPins " + CLUSTER2 + "bmControls iProcessing "
+    "bNrModes? daModes* Process-specific*",
     "audiocontrol:PROCESSING_UNIT:3": CLASS + PROCESSING_1
     + "wProcessingDescrStr bmControls? wClusterDescrID? bmAlgorithms? "
     "bNrModes? waClusterDescrID*",
     "audiocontrol:EXTENSION_UNIT:1": CLASS + "bUnitID wExtensionCode "
     "bNrInPins|bNrPins baSourceID*bNrInPins|bNrPins " + CLUSTER1
-    + "bControlSize bmControls*bControlSize iExtension",
+    + "bControlSize bmControls* iExtension",
     "audiocontrol:EXTENSION_UNIT:2": CLASS + "bUnitID wExtensionCode "
     "bNrInPins baSourceID*bNrInPins " + CLUSTER2 + "bmControls iExtension",
     "audiocontrol:EXTENSION_UNIT:3": CLASS + "bUnitID wExtensionCode "
@@ -259,12 +264,12 @@ LAYOUTS: Mapping[str, str] = {
     + "bmAttributes bmControls bLockDelayUnits wLockDelay",
     "audioendpoint:3": CLASS + "bmControls bLockDelayUnits wLockDelay",
 
-    "midi:1": CLASS + "bcdADC wTotalLength",
+    "midi:1": CLASS + "bcdADC|bcdMSC wTotalLength",
     "midi:2": CLASS + "bJackType bJackID iJack",
     "midi:3": CLASS + "bJackType bJackID bNrInputPins "
-    "baSourceID+BaSourcePin*bNrInputPins iJack",
+    "baSourceID+BaSourcePin* baSource* iJack",
     "midi:4": CLASS + "bElementID bNrInputPins "
-    "baSourceID+BaSourcePin*bNrInputPins bNrOutputPins bInTerminalLink "
+    "baSourceID+BaSourcePin* baSource* bNrOutputPins bInTerminalLink "
     "bOutTerminalLink bElCapsSize bmElementCaps iElement",
     "midi": CLASS + "bytes",
     "midiendpoint": CLASS + "bNumEmbMIDIJack|bNumGrpTrmBlock "
@@ -288,14 +293,17 @@ LAYOUTS: Mapping[str, str] = {
     "bmControls bmControlsRuntime",
     "videocontrol": CLASS + "bytes",
     "videoendpoint": CLASS + "wMaxTransferSize",
-    "videostreaming:1": CLASS + "bNumFormats wTotalLength bEndpointAddress "
+    "videostreaming:1": CLASS + "bNumFormats wTotalLength "
+    "bEndpointAddress|bEndPointAddress "
     "bmInfo bTerminalLink bStillCaptureMethod bTriggerSupport bTriggerUsage "
     "bControlSize bmaControls*bNumFormats",
-    "videostreaming:2": CLASS + "bNumFormats wTotalLength bEndpointAddress "
+    "videostreaming:2": CLASS + "bNumFormats wTotalLength "
+    "bEndpointAddress|bEndPointAddress "
     "bTerminalLink bControlSize bmaControls*bNumFormats",
-    "videostreaming:3": CLASS + "bEndpointAddress bNumImageSizePatterns "
+    "videostreaming:3": CLASS + "bEndpointAddress|bEndPointAddress "
+    "bNumImageSizePatterns "
     "wWidth+wHeight*bNumImageSizePatterns bNumCompressionPatterns "
-    "bCompression*bNumCompressionPatterns",
+    "bCompression*",
     "videostreaming:4": CLASS + UNCOMPRESSED,
     "videostreaming:5": CLASS + BUFFERED,
     "videostreaming:6": CLASS + "bFormatIndex bNumFrameDescriptors bFlags "
@@ -379,8 +387,9 @@ def is_known(text: str) -> bool:
 # name -> bytes, where the name's first letters do not say it
 WIDTHS: Dict[str, int] = {
     "bGUID": 16, "ContainerID": 16, "PlatformCapabilityUUID": 16,
-    "CapabilityData": 1, "MaxPower": 1, "VCONN": 2, "bcdReleaseNumber": 1,
-    "bcdNumDescriptors": 1, "bU2DevExitLat": 2,
+    "CapabilityData": 1, "Process-specific": 1, "MaxPower": 1, "VCONN": 2, "bcdReleaseNumber": 1,
+    "bcdNumDescriptors": 1, "bU2DevExitLat": 2, "bcdDescriptorVersion": 1,
+    "bmFormats": 4,
 }
 PREFIXES: Tuple[Tuple[Pattern[str], int], ...] = tuple(
     (re.compile(pattern), width) for pattern, width in (
