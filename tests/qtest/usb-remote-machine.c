@@ -472,6 +472,7 @@ static void system_reset_in_flight(const void *opaque)
 
 static void add_all(const UsbHcDriver *drv)
 {
+    rig_add(drv, "bootindex-names-the-port", bootindex_names_the_port);
     rig_add(drv, "nothing-completes-while-stopped",
             nothing_completes_while_stopped);
     rig_add(drv, "attach-is-answered-when-it-runs",
@@ -511,6 +512,5 @@ void usb_remote_machine_add(void)
     if (qtest_has_accel("tcg")) {
         rig_add(drv, "record-is-refused", record_is_refused);
     }
-    rig_add(drv, "bootindex-names-the-port", bootindex_names_the_port);
     rig_add(drv, "info-names-the-device", info_names_the_device);
 }
