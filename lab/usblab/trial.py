@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import enum
-import re
 import shutil
 import tempfile
 import time
@@ -17,28 +16,19 @@ from . import expect, kernels
 from .errors import Problem
 from .expect import Expect, Seen
 from .guest import boot, controllers, cpio, initramfs, snapshot, userland
-from .guest.remote import RemoteDevice
+from .guest.kmsg import TROUBLE
 from .guest.vm import Vm
 from .kernels import Kernel, Source, config
-from .peer import Peer
 from .places import Failure, locked, say
+from .plugged import Plugged
 
 MEMORY = 512            # MiB: all USB drivers are in the guest's memory
-NOTICE = 15.0           # seconds, in which a plug has to be noticed
-QUIET = 0.5             # seconds without a line or request: it is over
-LOOK_EVERY = 0.05
+LOOK_EVERY = 0.05       # seconds
+GONE_LIMIT = 5.0        # seconds that QEMU may take to end with its guest
+CONSOLE_LINES = 40      # the last of a guest that is lost
 # A second more for each disk tells nothing.
 WORDS = "usb_storage.delay_use=0"
 EARLY = "earlyprintk=serial,ttyS0"
-
-# An attribute that Linux lets nobody read before drivers are done with the
-# device, and a hub's not while it looks after a port.
-IDLE = ("cat /sys/bus/usb/devices/*/bConfigurationValue > /dev/null 2>&1; "
-        + snapshot.SETTLE + "; cat /sys/kernel/uevent_seqnum")
-# name, then the drivers of the interface and of HID devices below it
-DRIVERS = ("cd /sys/bus/usb/devices; for d in {names}; do for i in $d:*; do "
-           "[ -d $i ] && echo $i $(for l in $i/driver $i/*:*:*/driver; do "
-           "[ -e $l ] && basename $(readlink $l); done); done; done; true")
 
 
 class Result(enum.Enum):
@@ -154,21 +144,20 @@ class _Trial:
         began = time.monotonic()
         vm = self.cold() if self.setting.cold else self.warm()
         self.prepare(vm)
-        ready = time.monotonic()
-        self.outcome.boot = ready - began
+        self.outcome.boot = time.monotonic() - began
         if not self.setting.cold:
-            self.before = self.names(vm)
-            self.mark = vm.kernel_log.mark()
             self.setting.ready(vm, self.kernel)
-            ready = time.monotonic()
             self.plug(vm)
-        self.watch(vm)
-        self.outcome.took = time.monotonic() - ready
-        self.judge()
-        self.setting.done(vm, self.outcome)
-        self.peer.unplug()
-        self.outcome.unanswered = self.peer.unanswered()
-        self.outcome.faults = self.peer.faults()
+        try:
+            self.watch(vm)
+        except Failure as failure:
+            self.lost(vm, failure)
+        else:
+            self.judge()
+            self.setting.done(vm, self.outcome)
+        self.plugged.unplug()
+        self.outcome.unanswered = self.plugged.peer.unanswered()
+        self.outcome.faults = self.plugged.peer.faults()
 
     # the guest, and the device in it
 
@@ -182,10 +171,9 @@ class _Trial:
         start = guest_of(self.kernel, [EARLY, *self.setting.words])
         vm = self.stack.enter_context(Vm(
             self.folder, start, [*controllers.EVERY, "-S"], wait_boot=False))
-        self.before, self.mark = [], 0
-        self.connect(vm)
+        self.plugged = self.connect(vm)
         vm.qmp.command("cont")          # plugging takes a running machine
-        self.peer.wait_plugged()
+        self.plugged.peer.wait_plugged()
         vm.restart()
         vm.wait_boot()
         return vm
@@ -201,89 +189,63 @@ class _Trial:
                          "/sys/kernel/debug/dynamic_debug/control")
         vm.kernel_log.sync()
 
-    def connect(self, vm: Vm) -> None:
-        remote = RemoteDevice(vm, self.setting.controller)
-        self.peer = self.stack.enter_context(Peer(
-            self.folder, self.setting.device, remote.address,
-            self.setting.options))
+    def connect(self, vm: Vm) -> Plugged:
+        setting = self.setting
+        return self.stack.enter_context(Plugged(
+            vm, self.folder, setting.controller, setting.device,
+            setting.options, setting.cold))
 
     def plug(self, vm: Vm) -> None:
-        self.connect(vm)
-        self.peer.wait_plugged()
+        self.plugged = self.connect(vm)
+        self.plugged.peer.wait_plugged()
 
     # what becomes of it
 
     def watch(self, vm: Vm) -> None:
         """Until all is as expected and quiet, or the time is over."""
         start = time.monotonic()
-        self.wait_noticed(vm)
+        self.plugged.wait()
         limit = time.monotonic() + self.setting.wait
-        while True:
-            self.settle(vm)
+        self.look(vm)
+        while expect.missing(self.setting.expect, self.seen) and \
+                time.monotonic() < limit:
+            time.sleep(LOOK_EVERY)
+            self.plugged.settle()
             self.look(vm)
-            if not expect.missing(self.setting.expect, self.seen):
-                break
-            if time.monotonic() > limit:
-                break
-            time.sleep(LOOK_EVERY)
         self.outcome.took = time.monotonic() - start
-
-    def wait_noticed(self, vm: Vm) -> None:
-        """The guest has asked the device for something, or given it up."""
-        deadline = time.monotonic() + NOTICE
-        while not self.peer.requests() and time.monotonic() < deadline:
-            if any("usb" in line for line in vm.kernel_log.since(self.mark)):
-                break
-            time.sleep(LOOK_EVERY)
-
-    def settle(self, vm: Vm) -> None:
-        """Until nothing is under way, and nothing has come for a while."""
-        quiet_since, before = time.monotonic(), None
-        while time.monotonic() - quiet_since < QUIET:
-            events = vm.agent.run(IDLE, 180, check=False)
-            now = (events, vm.kernel_log.mark(), 
-                   self.peer.control_requests())
-            if now != before:
-                quiet_since, before = time.monotonic(), now
-            time.sleep(LOOK_EVERY)
 
     def look(self, vm: Vm) -> None:
         vm.kernel_log.sync()
-        seen, agent = self.seen, vm.agent
-        seen.names = [name for name in self.names(vm)
-                      if name not in self.before]
-        told = agent.run(DRIVERS.format(names=" ".join(seen.names)))
-        seen.drivers = {name: rest for name, _, rest in (
-            line.partition(" ") for line in told.splitlines())}
-        seen.lines = [line for line in vm.kernel_log.since(self.mark)
-                      if "log-sync" not in line]
-        if self.setting.cold:
-            seen.lines = since_device(seen.lines)
-        seen.trouble = vm.kernel_log.trouble(self.mark)
-        seen.errors = vm.kernel_log.errors(self.mark)
-        wanted = self.setting.expect
+        seen, agent, wanted = self.seen, vm.agent, self.setting.expect
+        seen.names, seen.drivers = self.plugged.names(), self.plugged.drivers()
+        self.read_log(vm)
         seen.files = [path for path in wanted.file
                       if agent.start(f"ls -d {path}").wait_end(20) == 0]
         seen.commands = [text for text in wanted.command
                          if text in seen.commands
                          or agent.start(text).wait_end(60) == 0]
 
-    def names(self, vm: Vm) -> List[str]:
-        """The guest's devices, without interfaces."""
-        found = vm.agent.run("ls /sys/bus/usb/devices").split()
-        return [name for name in found if ":" not in name]
+    def read_log(self, vm: Vm) -> None:
+        self.seen.lines = self.plugged.lines()
+        self.seen.trouble = vm.kernel_log.trouble(self.plugged.mark)
+        self.seen.errors = vm.kernel_log.errors(self.plugged.mark)
+
+    def lost(self, vm: Vm, failure: Exception) -> None:
+        """The guest died or hangs since the plug: that is the verdict."""
+        self.read_log(vm)
+        said = vm.console_text().splitlines()[-CONSOLE_LINES:]
+        self.seen.lines += [f"console: {line}" for line in said]
+        trouble = [*self.seen.trouble,
+                   *(line for line in said if TROUBLE.search(line))]
+        what = "the guest died" if vm.wait_gone(GONE_LIMIT) else \
+            f"the guest hangs ({str(failure).splitlines()[0]})"
+        self.outcome.reasons = [what, *(f'"{line}"' for line in trouble[:1])]
+        self.outcome.result = Result.BAD
 
     def judge(self) -> None:
         outcome = self.outcome
         outcome.reasons = expect.faults(self.setting.expect, self.seen)
         outcome.result = Result.BAD if outcome.reasons else Result.GOOD
-
-
-def since_device(lines: List[str]) -> List[str]:
-    """A boot's log from the first device on that is no root hub."""
-    first = next((number for number, line in enumerate(lines)
-                  if re.match(r"usb \d+-\d", line)), len(lines))
-    return lines[first:]
 
 
 def _keep(folder: Path, target: Path, outcome: Outcome) -> None:

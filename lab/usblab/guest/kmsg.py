@@ -11,8 +11,8 @@ from .agent import Agent
 
 # What a kernel prints when something in it has gone wrong.
 TROUBLE = re.compile(
-    r"\bBUG\b|\bOops\b|WARNING: CPU|WARNING: possible|KASAN|KCSAN|UBSAN|"
-    r"WARNING: \S+:\d+ at |inconsistent lock state|detected stall|"
+    r"\bBUG\b|\bOops\b|Kernel panic|KASAN|KCSAN|UBSAN|"
+    r"WARNING: (CPU|possible|\S+:\d+ at )|inconsistent lock state|detected stall|"
     r"general protection|Call Trace|soft lockup|hung_task|blocked for more|"
     r"unable to handle|refcount_t|list_(add|del) corruption|"
     r"nobody cared|host controller (died|not responding)|HC died")

@@ -108,6 +108,18 @@ class Vm:
         except subprocess.TimeoutExpired:
             raise Failure(f"QEMU did not end within {timeout} s") from None
 
+    def wait_gone(self, timeout: float) -> bool:
+        """Whether QEMU ends by itself within so many seconds."""
+        try:
+            self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def console_text(self) -> str:
+        """Everything that the guest has written to its console."""
+        return _text(self.console)
+
     def death(self) -> str:
         """How QEMU ended, if it did without being told to."""
         if self._stopped or self.process.poll() is None:

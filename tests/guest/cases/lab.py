@@ -5,7 +5,7 @@ import shlex
 import subprocess
 
 from guestlab import manual
-from guestlab.places import TOP, Failure
+from guestlab.places import PYTHON, TOP, Failure
 from guestlab.registry import case
 
 PAGE = TOP / "docs" / "lab-try.md"
@@ -57,6 +57,17 @@ def cold(lab):
            "filter wheel", "xhci: good")
 
 
+@case("usb-lab try: a guest that dies is the kernel's fault", LIMIT)
+def dies(lab):
+    """Its log has no time to come to us; the console has it."""
+    (lab.folder / "deadly.usbdev").write_text(
+        '[expect]\ncommand = "echo c > /proc/sysrq-trigger"\n' +
+        manual.markdown(PAGE, "wheel.usbdev").partition("forbid")[2]
+        .partition("\n")[2])
+    wanted(usb_lab(lab, ["try", "deadly.usbdev"], BAD),
+           "BAD: the guest died; \"", "Kernel panic - not syncing: sysrq")
+
+
 @case("usb-lab run: a folder, on two controllers side by side", LIMIT)
 def folder(lab):
     said = usb_lab(lab, ["run", ".", "-c", "xhci", "-c", "uhci", "-n", "2",
@@ -67,6 +78,22 @@ def folder(lab):
     for path in ("index.jsonl", "wheel"):
         if not (lab.folder / "results" / path).exists():
             raise Failure(f"no {path} among the results")
+
+
+@case("the lab's pytest plugin: device files and tests in Python", LIMIT)
+def with_pytest(lab):
+    folder = lab.folder / "devices"
+    folder.mkdir()
+    for name in ("wheel.usbdev", "test_wheel.py"):
+        (folder / name).write_text(manual.markdown(PAGE, name))
+    for name in ("lab", "python"):
+        (lab.folder / name).symlink_to(TOP / name)
+    done = subprocess.run(
+        ["sh", "-ec", manual.markdown(PAGE, "try-pytest").replace(
+            "python3 ", f"{PYTHON} ")], cwd=lab.folder, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=LIMIT,
+        check=False)
+    wanted(done.stdout, "wheel.usbdev .", "3 passed")
 
 
 @case("usb-lab try: a speed that the controller has not is bad input", LIMIT)
