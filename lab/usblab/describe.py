@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from . import devicefile, override
@@ -58,6 +59,7 @@ def read_part(part: devicefile.Part, description: Description,
     if part.kind not in READERS:
         raise Problem(f'unknown part "--- {part.kind}" (there are '
                       + ", ".join(READERS) + ")", part.line - 1)
+    before = list(description.notes)
     try:
         READERS[part.kind](part, description, file)
     except Problem as problem:
@@ -65,6 +67,11 @@ def read_part(part: devicefile.Part, description: Description,
         if line is not None:
             line += part.line - 1
         raise Problem(problem.args[0], line, problem.hints) from None
+    # what reads a part counts lines from its begin
+    description.notes = [
+        note if any(note is old for old in before) or not note.line
+        else replace(note, line=note.line + part.line - 1)
+        for note in description.notes]
 
 
 def guess_speed(description: Description) -> str:

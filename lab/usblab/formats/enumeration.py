@@ -81,7 +81,7 @@ def setup_words(setup: bytes) -> str:
 
 def apply(part: Part, description: Description, file: DeviceFile) -> None:
     """--- control: requests with their answers, one a line."""
-    add(read(part.text), description, part.line)
+    add(read(part.text), description)
 
 
 def read(text: str) -> List[Transfer]:
@@ -104,8 +104,7 @@ def read(text: str) -> List[Transfer]:
     return found
 
 
-def add(transfers: Iterable[Transfer], description: Description,
-        line: int) -> None:
+def add(transfers: Iterable[Transfer], description: Description) -> None:
     """What the transfers say of the device."""
     read_once: Dict[Tuple[int, int], Transfer] = {}
     seen = {answer.setup for answer in description.answers}
@@ -124,8 +123,8 @@ def add(transfers: Iterable[Transfer], description: Description,
                 setup, transfer.data if transfer.outcome == "ok" else None))
     for (kind, index), transfer in sorted(read_once.items()):
         description.descriptors[kind, index] = transfer.data
-        check_length(kind, index, transfer, description, line)
-    description.note(Grade.WHOLE, line, f"{len(read_once)} descriptors as "
+        check_length(kind, index, transfer, description)
+    description.note(Grade.WHOLE, 1, f"{len(read_once)} descriptors as "
                      "they were read on the bus")
 
 
@@ -148,7 +147,7 @@ def keep_longest(transfer: Transfer,
 
 
 def check_length(kind: int, index: int, transfer: Transfer,
-                 description: Description, line: int) -> None:
+                 description: Description) -> None:
     """Was it read whole?"""
     data = transfer.data
     length = data[0]
@@ -160,7 +159,6 @@ def check_length(kind: int, index: int, transfer: Transfer,
     if transfer.cut or len(data) >= asked:
         area = "strings" if kind == STRING else "descriptors"
         description.note(
-            Grade.MISSING, transfer.line + line - 1 if line else
-            transfer.line, f"descriptor {kind:#04x} {index}: "
+            Grade.MISSING, transfer.line, f"descriptor {kind:#04x} {index}: "
             f"{length - len(data)} of {length} bytes are not in the "
             "recording", area)

@@ -66,10 +66,10 @@ def apply(part: Part, description: Description, file: DeviceFile) -> None:
     data = events.data(DESCRIPTORS)
     if data:
         hexbytes.add_chain(data, description)
-        description.note(Grade.WHOLE, part.line,
+        description.note(Grade.WHOLE, 1,
                          f"{len(data)} bytes of descriptors")
     else:
-        put_together(device, description, part.line)
+        put_together(device, description)
     bos = events.data(BOS_DESCRIPTORS)
     if bos:
         description.descriptors[BOS, 0] = bos
@@ -81,7 +81,7 @@ def apply(part: Part, description: Description, file: DeviceFile) -> None:
     description.answers += events.answers()
     reports(device, description)
     if events.hashed:
-        description.note(Grade.MISSING, part.line, f"{events.hashed} events "
+        description.note(Grade.MISSING, 1, f"{events.hashed} events "
                          "have only a hash for a name", "other")
 
 
@@ -142,8 +142,8 @@ def number(values: Dict[str, Any], name: str, default: int = 0) -> int:
     return value if isinstance(value, int) else default
 
 
-def put_together(device: Dict[str, Any], description: Description,
-                 line: int) -> None:
+def put_together(device: Dict[str, Any],
+                 description: Description) -> None:
     """A device from the fields that older recordings have."""
     listed = device.get("UsbConfigDescriptors") or [{}]
     first = listed[0] if isinstance(listed[0], dict) else {}
@@ -164,7 +164,7 @@ def put_together(device: Dict[str, Any], description: Description,
         "<BBHBBBBB", 9, CONFIGURATION, 9 + len(body), len(numbers),
         number(first, "ConfigurationValue", 1),
         number(first, "Configuration"), 0x80, 50) + body
-    description.note(Grade.GUESSED, line, "bMaxPacketSize0, bmAttributes and "
+    description.note(Grade.GUESSED, 1, "bMaxPacketSize0, bmAttributes and "
                      "MaxPower: the recording has the interfaces only")
 
 

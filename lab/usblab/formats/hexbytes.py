@@ -114,7 +114,7 @@ def apply_descriptors(part: Part, description: Description,
     """
     data = parse(part.text)
     add_chain(data, description)
-    description.note(Grade.WHOLE, part.line,
+    description.note(Grade.WHOLE, 1,
                      f"{len(data)} bytes of descriptors")
 
 

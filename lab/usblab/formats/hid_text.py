@@ -114,7 +114,7 @@ def apply_report(part: Part, description: Description,
     declared = lengths(description).get(number)
     if declared is not None and declared != len(data):
         description.note(
-            Grade.MISSING, part.line, f"the report descriptor of interface "
+            Grade.MISSING, 1, f"the report descriptor of interface "
             f"{number} has {len(data)} bytes, wDescriptorLength is "
             f"{declared}", "reports")
     description.notes = [note for note in description.notes
@@ -122,7 +122,7 @@ def apply_report(part: Part, description: Description,
                          or number not in description.reports
                          or len(description.reports) > 1]
     description.reports[number] = data
-    description.note(Grade.WHOLE, part.line, "the report descriptor of "
+    description.note(Grade.WHOLE, 1, "the report descriptor of "
                      f"interface {number}, {len(data)} bytes", "reports")
 
 
@@ -158,5 +158,5 @@ def apply_skeleton(part: Part, description: Description,
         9, HID, 0x111, 0, 1, REPORT_TYPE, int(match[3]),
         7, 5, 0x81, 3, 64, 1)
     description.speed = "full"
-    description.note(Grade.GUESSED, part.line, "all but ids and report: a "
+    description.note(Grade.GUESSED, 1, "all but ids and report: a "
                      "plain HID device")

@@ -68,7 +68,7 @@ def where(key: Tuple[int, int]) -> str:
 def apply(part: Part, description: Description, file: DeviceFile) -> None:
     """--- usbmon: the text of one device's transfers."""
     own: List[Transfer] = usbmon.transfers(part.text)
-    enumeration.add(own, description, part.line)
+    enumeration.add(own, description)
     if any(transfer.cut for transfer in own):
-        description.note(Grade.MISSING, part.line, "usbmon's text has 32 "
+        description.note(Grade.MISSING, 1, "usbmon's text has 32 "
                          "bytes at most of a transfer", "other")

@@ -82,7 +82,7 @@ def apply(part: Part, description: Description, file: DeviceFile) -> None:
             continue
         handler = HANDLERS.get(call.name)
         if handler is None:
-            description.note(Grade.MISSING, part.line + call.line - 1,
+            description.note(Grade.MISSING, call.line,
                              f"{call.name} happens in the guest, not in the "
                              "device", "other")
         else:
@@ -98,7 +98,7 @@ def connect(call: Call, description: Description, part: Part) -> None:
         raise Problem("speed and length of the device are no numbers",
                       call.line)
     if len(data) > length:
-        description.note(Grade.INFERRED, part.line + call.line - 1,
+        description.note(Grade.INFERRED, call.line,
                          f"the device has {len(data)} bytes, {length} of "
                          "which are used")
     data = data[:length].ljust(min(length, 0xffff), b"\0")
@@ -117,7 +117,7 @@ def connect(call: Call, description: Description, part: Part) -> None:
         if index:
             description.descriptors[STRING, index] = string_descriptor(
                 DEFAULT_STRING)
-    description.note(Grade.WHOLE, part.line + call.line - 1,
+    description.note(Grade.WHOLE, call.line,
                      f"{len(data)} bytes of a syzkaller program")
 
 

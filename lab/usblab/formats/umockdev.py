@@ -105,5 +105,5 @@ def apply(part: Part, description: Description, file: DeviceFile) -> None:
         text = record.values.get(name)
         if index and text:
             description.descriptors[STRING, index] = string_descriptor(text)
-    description.note(Grade.WHOLE, part.line, f"{len(data)} bytes of "
+    description.note(Grade.WHOLE, 1, f"{len(data)} bytes of "
                      "descriptors, from sysfs")

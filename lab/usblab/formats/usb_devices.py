@@ -84,7 +84,7 @@ def apply(part: Part, description: Description, file: DeviceFile) -> None:
             ("descriptors", "class-specific descriptors are not in this "
              "text, HID descriptors are made up"),
             ("strings", "their indexes are not in this text")):
-        description.note(Grade.GUESSED, part.line, text, area)
+        description.note(Grade.GUESSED, 1, text, area)
 
 
 class Skeleton:
