@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from . import descriptors as desc
 from .device import Device
 from .engine import engine_of
-from .errors import Stall
+from .errors import Fail, Stall
 from .functions.report_text import decode
 from .setup import Recipient, Setup, Standard
 from .types import Speed, TransferType
@@ -99,6 +100,32 @@ DEPTH = {desc.INTERFACE: 2, desc.ASSOCIATION: 2, desc.ENDPOINT: 3,
          desc.COMPANION: 4}
 CLASS_DEPTH = 3                 # of what is shown as bytes only
 HID_REPORT, HID = 0x22, 0x21
+HID_CLASS, CDC_CLASS, CS_INTERFACE = 0x03, 0x02, 0x24
+CDC_HEAD: List[Field] = [("bDescriptorSubtype", 1, decimal)]
+# (class of the interface, descriptor type, subtype): as FIELDS.  HID 1.11
+# section 6.2.1; CDC 1.2 section 5.2.3, PSTN 1.2 section 5.3, ECM 1.2 5.4
+CLASS_FIELDS: Dict[Tuple[int, int, Optional[int]],
+                   Tuple[str, List[Field]]] = {
+    (HID_CLASS, HID, None): ("HID", [
+        ("bcdHID", 2, bcd), ("bCountryCode", 1, decimal),
+        ("bNumDescriptors", 1, decimal), ("bDescriptorType", 1, hexadecimal),
+        ("wDescriptorLength", 2, decimal)]),
+    (CDC_CLASS, CS_INTERFACE, 0x00): ("CDC Header", [
+        *CDC_HEAD, ("bcdCDC", 2, bcd)]),
+    (CDC_CLASS, CS_INTERFACE, 0x01): ("CDC Call Management", [
+        *CDC_HEAD, ("bmCapabilities", 1, hexadecimal),
+        ("bDataInterface", 1, decimal)]),
+    (CDC_CLASS, CS_INTERFACE, 0x02): ("CDC ACM", [
+        *CDC_HEAD, ("bmCapabilities", 1, hexadecimal)]),
+    (CDC_CLASS, CS_INTERFACE, 0x06): ("CDC Union", [
+        *CDC_HEAD, ("bControlInterface", 1, decimal),
+        ("bSubordinateInterface0", 1, decimal)]),
+    (CDC_CLASS, CS_INTERFACE, 0x0f): ("CDC Ethernet", [
+        *CDC_HEAD, ("iMACAddress", 1, decimal),
+        ("bmEthernetStatistics", 4, hexadecimal),
+        ("wMaxSegmentSize", 2, decimal), ("wNumberMCFilters", 2, wide),
+        ("bNumberPowerFilters", 1, decimal)]),
+}
 
 
 def describe(device: Device) -> Iterator[str]:
@@ -134,12 +161,12 @@ def _chain(device: Device, kind: int, index: int) -> Iterator[str]:
             yield f"  no configuration descriptor {index}"
         return
     parts = desc.split(data)
-    interface = 0
+    interface, of_class = 0, 0
     for part in parts:
-        if part[1] == desc.INTERFACE and len(part) > 2:
-            interface = part[2]
+        if part[1] == desc.INTERFACE and len(part) > 5:
+            interface, of_class = part[2], part[5]
         yield from one(device, part, DEPTH.get(
-            part[1], 1 if part is parts[0] else CLASS_DEPTH))
+            part[1], 1 if part is parts[0] else CLASS_DEPTH), of_class)
         if part[1] == HID and kind == desc.CONFIGURATION:
             yield from _report(device, interface)
     yield from _remarks(data, parts)
@@ -151,8 +178,10 @@ def _report(device: Device, number: int) -> Iterator[str]:
                   HID_REPORT << 8, number, 0xffff)
     try:
         report = device.control(setup)
-    except Stall:
+    except (Stall, Fail):
         return
+    if inspect.iscoroutine(report):     # only a guest can wait for it
+        report.close()
     if isinstance(report, bytes):
         pad = "  " * (CLASS_DEPTH + 1)
         yield f"{pad}HID Report: {len(report)} bytes"
@@ -160,13 +189,23 @@ def _report(device: Device, number: int) -> Iterator[str]:
             yield f"{pad}  {line}"
 
 
-def one(device: Device, data: bytes, depth: int) -> Iterator[str]:
-    """One descriptor, whole or not."""
+def _known(data: bytes, of_class: int) -> Optional[Tuple[str, List[Field]]]:
+    """The name and the fields of a descriptor."""
     kind = data[1] if len(data) > 1 else -1
-    if kind not in FIELDS:
-        yield from _bytes(f"Descriptor 0x{max(kind, 0):02x}", data, depth)
+    subtype = data[2] if len(data) > 2 else None
+    return (FIELDS.get(kind) or CLASS_FIELDS.get((of_class, kind, None))
+            or CLASS_FIELDS.get((of_class, kind, subtype)))
+
+
+def one(device: Device, data: bytes, depth: int, of_class: int = 0
+        ) -> Iterator[str]:
+    """One descriptor, whole or not, in an interface of this class."""
+    known = _known(data, of_class)
+    if known is None:
+        kind = data[1] if len(data) > 1 else 0
+        yield from _bytes(f"Descriptor 0x{kind:02x}", data, depth)
         return
-    name, fields = FIELDS[kind]
+    name, fields = known
     pad, at = "  " * depth, 0
     yield f"{pad}{name} Descriptor:"
     for field, size, show in (*HEAD, *fields):

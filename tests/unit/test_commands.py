@@ -127,11 +127,37 @@ class Describe(Commands):
     def test_a_shipped_device(self):
         lines = self.lines("mouse", "--speed", "full,high")
         for line in ("At full speed:", "At high speed:", "idVendor 0x1209",
-                     "iProduct 2 Python Mouse", "HID Report: 50 bytes",
+                     "iProduct 2 Python Mouse", "HID Descriptor:",
+                     "bcdHID 1.11", "wDescriptorLength 50",
+                     "HID Report: 50 bytes", "09 02 Usage (Mouse)",
                      "bEndpointAddress 0x81 EP 1 IN", "bInterval 10",
                      "bInterval 4", "Device Qualifier Descriptor:",
                      "bMaxPower 100 mA"):
             self.assertIn(line, lines)
+
+    def test_class_descriptors_have_their_names(self):
+        lines = self.lines("network")
+        for line in ("CDC Header Descriptor:", "bcdCDC 1.20",
+                     "CDC Union Descriptor:", "bSubordinateInterface0 1",
+                     "CDC Ethernet Descriptor:", "wMaxSegmentSize 1514"):
+            self.assertIn(line, lines)
+        self.assertIn("iMACAddress", " ".join(lines))
+        self.assertIn("020000770002", " ".join(lines))
+
+    def test_a_control_that_only_a_guest_can_wait_for_is_left_alone(self):
+        text = """
+from usbremote import Device
+from usbremote.functions import hid
+
+
+class Thing(Device):
+    def __init__(self, options):
+        self.functions = [hid.Mouse()]
+
+    async def control(self, setup):
+        return super().control(setup)
+"""
+        self.assertIn("HID Descriptor:", self.lines(self.file(text)))
 
     def test_options_of_the_device_count(self):
         self.assertIn("wMaxPacketSize 0x0010 1x 16 bytes",
