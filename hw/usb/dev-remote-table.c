@@ -17,6 +17,10 @@
 
 #define REMOTE_ANY_INTERFACE    (-1)
 
+/* The feature of interfaces, and its bit of wIndex (USB 3.2 table 9-9) */
+#define REMOTE_FUNCTION_SUSPEND 0
+#define REMOTE_FUNCTION_WAKE    (1 << 9)
+
 /* Standard requests as bmRequestType << 8 | bRequest. */
 static int remote_request(const uint8_t *setup)
 {
@@ -70,11 +74,22 @@ static bool remote_ep_exists(int i)
     return (i & 0x0f) != 0;
 }
 
-/* No configuration: every endpoint is bulk. */
+/* Waking the bus is the core's to refuse: a bit of its own says whether. */
+static void remote_update_wakeup(USBRemoteState *s)
+{
+    USB_DEVICE(s)->remote_wakeup =
+        s->wakeup_enabled ||
+        !bitmap_empty(s->function_wakeup, REMOTE_FUNCTIONS);
+}
+
+/* No configuration: every endpoint is bulk, and nothing wakes the bus. */
 void remote_table_reset(USBRemoteState *s)
 {
     int i;
 
+    s->wakeup_enabled = false;
+    bitmap_zero(s->function_wakeup, REMOTE_FUNCTIONS);
+    remote_update_wakeup(s);
     for (i = 0; i < REMOTE_ENDPOINTS; i++) {
         if (remote_ep_exists(i)) {
             remote_set_endpoint(s, &s->eps[i], USB_ENDPOINT_XFER_BULK, 0, 0,
@@ -300,6 +315,21 @@ static void remote_put_setting(USBRemoteState *s, int interface, int alternate,
     }
 }
 
+/*
+ * From super speed on, each function is enabled by itself: bit 1 of the high
+ * byte of wIndex, the low byte is its first interface (USB 3.2 section 9.4.9).
+ */
+static void remote_saw_function_suspend(USBRemoteState *s, uint8_t request,
+                                        uint16_t index)
+{
+    if (request == USB_REQ_SET_FEATURE && (index & REMOTE_FUNCTION_WAKE)) {
+        set_bit(index & 0xff, s->function_wakeup);
+    } else {
+        clear_bit(index & 0xff, s->function_wakeup);
+    }
+    remote_update_wakeup(s);
+}
+
 /* Whether the answer to @setup may bring an endpoint table. */
 bool remote_table_may_override(const uint8_t *setup)
 {
@@ -345,7 +375,14 @@ void remote_table_snoop(USBRemoteState *s, RemoteRequest *r)
     case DeviceOutRequest | USB_REQ_CLEAR_FEATURE:
     case DeviceOutRequest | USB_REQ_SET_FEATURE:
         if (value == USB_DEVICE_REMOTE_WAKEUP) {
-            udev->remote_wakeup = r->setup[1] == USB_REQ_SET_FEATURE;
+            s->wakeup_enabled = r->setup[1] == USB_REQ_SET_FEATURE;
+            remote_update_wakeup(s);
+        }
+        break;
+    case InterfaceOutRequest | USB_REQ_CLEAR_FEATURE:
+    case InterfaceOutRequest | USB_REQ_SET_FEATURE:
+        if (value == REMOTE_FUNCTION_SUSPEND) {
+            remote_saw_function_suspend(s, r->setup[1], index);
         }
         break;
     }

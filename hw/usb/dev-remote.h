@@ -53,6 +53,9 @@ OBJECT_DECLARE_SIMPLE_TYPE(USBRemoteState, USB_REMOTE)
 /* Places for requests without an answer; more than max_requests and ep0. */
 #define REMOTE_SLOTS                512
 
+/* Interface numbers are a byte. */
+#define REMOTE_FUNCTIONS            256
+
 /* The most configurations whose descriptors are remembered. */
 #define REMOTE_CONFIGS              8
 
@@ -347,6 +350,8 @@ struct USBRemoteState {
     bool detach_owed;           /* DETACHED follows when it is unplugged */
     uint32_t detached_number;   /* for it */
     bool remote_wakeup_due;
+    bool wakeup_enabled;        /* DEVICE_REMOTE_WAKEUP */
+    DECLARE_BITMAP(function_wakeup, REMOTE_FUNCTIONS);  /* by interface */
 
     GPtrArray *spare_requests;
     GPtrArray *spare_packets;
