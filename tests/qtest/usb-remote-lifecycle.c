@@ -334,17 +334,85 @@ static bool port_resumes(Rig *rig)
     return usbhc_port(rig->hc, rig->dev->port).resume;
 }
 
-static void remote_wakeup(const void *opaque)
+static void set_feature(Rig *rig, uint8_t type, uint16_t value, uint16_t index)
 {
-    Rig *rig = rig_new_plugged(opaque);
+    g_assert_cmpint(usbhc_control(rig->dev, type, 3, value, index, NULL, 0,
+                                  NULL), ==, USBHC_OK);
+}
 
-    g_assert_cmpint(usbhc_control(rig->dev, 0, 3, 1, 0, NULL, 0, NULL), ==,
-                    USBHC_OK);
+/* Of the interface 0 or 1 (USB 3.2 section 9.4.9), as Linux does it */
+static void enable_function_wake(Rig *rig, uint8_t interface, bool on)
+{
+    set_feature(rig, 1, 0, interface | (on ? 0x0300 : 0));
+}
+
+static void suspend_and_wake(Rig *rig)
+{
     usbhc_port_suspend(rig->hc, rig->dev->port);
     rig_run(rig, 5);
     g_assert_false(port_resumes(rig));
     peer_send_wakeup(rig->peer);
+}
+
+static void wakeup_at_one_speed(Rig *rig)
+{
+    if (rig->dev->speed == USBHC_SUPER) {
+        enable_function_wake(rig, 0, true);
+    } else {
+        set_feature(rig, 0, 1, 0);
+    }
+    suspend_and_wake(rig);
     rig_until(rig, port_resumes, "the port signals resume");
+}
+
+static void remote_wakeup(const void *opaque)
+{
+    rig_at_every_speed(opaque, wakeup_at_one_speed);
+}
+
+static void expect_no_wakeup(Rig *rig)
+{
+    suspend_and_wake(rig);
+    rig_run(rig, 20);
+    g_assert_false(port_resumes(rig));
+}
+
+/* Suspended, but not to wake up; and one that is not any more */
+static void wakeup_of_no_function(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+
+    set_feature(rig, 1, 0, 0x0100);
+    enable_function_wake(rig, 1, true);
+    enable_function_wake(rig, 1, false);
+    expect_no_wakeup(rig);
+    rig_free(rig);
+}
+
+/* One of two is enough. */
+static void wakeup_of_another_function(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+
+    enable_function_wake(rig, 0, true);
+    enable_function_wake(rig, 1, true);
+    enable_function_wake(rig, 0, false);
+    suspend_and_wake(rig);
+    rig_until(rig, port_resumes, "the port signals resume");
+    rig_free(rig);
+}
+
+static void reset_ends_function_wake(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+
+    enable_function_wake(rig, 0, true);
+    rig_unplug_guest(rig);
+    rig->dev = usbhc_attach(rig->hc);
+    rig_configure(rig);
+    /* What looks at the bits again must not find the old one. */
+    enable_function_wake(rig, 1, false);
+    expect_no_wakeup(rig);
     rig_free(rig);
 }
 
@@ -352,10 +420,7 @@ static void wakeup_not_enabled(const void *opaque)
 {
     Rig *rig = rig_new_plugged(opaque);
 
-    usbhc_port_suspend(rig->hc, rig->dev->port);
-    peer_send_wakeup(rig->peer);
-    rig_run(rig, 20);
-    g_assert_false(port_resumes(rig));
+    expect_no_wakeup(rig);
     rig_free(rig);
 }
 
@@ -414,6 +479,11 @@ void usb_remote_lifecycle_add(void)
     rig_add(&usbhc_ehci_companion, "means-full-speed",
             companion_means_full_speed);
 
+    rig_add(&usbhc_xhci, "wakeup-of-no-function-is-nothing",
+            wakeup_of_no_function);
+    rig_add(&usbhc_xhci, "wakeup-of-another-function-is-left",
+            wakeup_of_another_function);
+    rig_add(&usbhc_xhci, "reset-ends-function-wake", reset_ends_function_wake);
     for (i = 0; i < G_N_ELEMENTS(rig_drivers); i++) {
         const UsbHcDriver *drv = rig_drivers[i];
 
