@@ -65,7 +65,7 @@ int64_t remote_interval_ns(USBRemoteState *s, const RemoteEndpoint *ep)
     if (ep->type != USB_ENDPOINT_XFER_INT) {
         return REMOTE_RETRY_NS;
     }
-    if (USB_DEVICE(s)->speed >= USB_SPEED_HIGH) {
+    if (remote_speed(s) >= USB_SPEED_HIGH) {
         int exponent = MIN(MAX(ep->interval, 1), 16) - 1;
 
         return MAX((int64_t)(125 * SCALE_US) << exponent, REMOTE_RETRY_NS);
