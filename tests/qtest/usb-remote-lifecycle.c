@@ -278,6 +278,45 @@ static void companion_means_full_speed(const void *opaque)
     rig_free(rig);
 }
 
+/* Virtual ms from a nak of a poll until it is asked for again */
+static unsigned nak_lasts(Rig *rig)
+{
+    UsbHcTransfer *xfer = usbhc_submit(rig->int_in, NULL, 8);
+    unsigned ms;
+
+    peer_answer(rig->peer, rig_submit(rig, PEER_INT_IN),
+                USB_REMOTE_STATUS_NAK);
+    for (ms = 0; !peer_has(rig->peer, USB_REMOTE_MSG_SUBMIT); ms++) {
+        g_assert_cmpint(ms, <, 500);
+        rig_step(rig);
+    }
+    usbhc_cancel(xfer);
+    usbhc_transfer_free(xfer);
+    return ms;
+}
+
+/*
+ * bInterval 10 is 10 ms there, as the device is asked at full speed; at high
+ * speed it would be 64 ms.
+ */
+static void companion_means_full_speed_intervals(const void *opaque)
+{
+    Rig *rig = rig_new_peer(opaque);
+    UsbRemoteEndpoint entry = {
+        .address = { PEER_INT_IN }, .type = { USBHC_INTERRUPT },
+        .max_packet = { 8 }, .interval = { 10 },
+    };
+
+    peer_send_attach(rig->peer, (1 << USBHC_FULL) | (1 << USBHC_HIGH), 0, 0,
+                     &entry, 1);
+    peer_expect_free(rig->peer, USB_REMOTE_MSG_ATTACHED);
+    peer_device_init(&rig->peer->device, USBHC_FULL);
+    rig->dev = usbhc_attach(rig->hc);
+    rig_configure(rig);
+    g_assert_cmpint(nak_lasts(rig), <, 40);
+    rig_free(rig);
+}
+
 /* Addresses */
 
 static UsbHcStatus address_under(Rig *rig, uint8_t policy)
@@ -478,6 +517,8 @@ void usb_remote_lifecycle_add(void)
 
     rig_add(&usbhc_ehci_companion, "means-full-speed",
             companion_means_full_speed);
+    rig_add(&usbhc_ehci_companion, "means-full-speed-intervals",
+            companion_means_full_speed_intervals);
 
     rig_add(&usbhc_xhci, "wakeup-of-no-function-is-nothing",
             wakeup_of_no_function);
