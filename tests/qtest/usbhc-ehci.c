@@ -225,7 +225,7 @@ static void pause_queue(UsbHcEndpoint *ep)
 
     ehci_unlink(ep);
     if (is_periodic(ep)) {
-        usbhc_pass(hc, MAX(hc->absence, 2) * (int64_t)USBHC_FRAME_NS);
+        usbhc_leave_out(hc, 2);
         return;
     }
     ehci_write(hc, USBCMD, ehci_read(hc, USBCMD) | USBCMD_IAAD);

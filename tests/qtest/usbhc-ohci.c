@@ -153,8 +153,7 @@ static void ohci_ep_open(UsbHcEndpoint *ep)
 static void pause_queue(UsbHcEndpoint *ep)
 {
     usbhc_put32(ep->dev->hc, ep->head, ed_flags(ep) | ED_SKIP);
-    usbhc_pass(ep->dev->hc,
-               MAX(ep->dev->hc->absence, 1) * (int64_t)USBHC_FRAME_NS);
+    usbhc_leave_out(ep->dev->hc, 1);
 }
 
 static void ohci_ep_close(UsbHcEndpoint *ep)

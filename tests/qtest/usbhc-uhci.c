@@ -162,8 +162,7 @@ static void pause_queue(UsbHcEndpoint *ep)
     UsbHc *hc = ep->dev->hc;
 
     uhci_unlink(ep);
-    usbhc_pass(hc, MAX(MAX(hc->linger, hc->absence), 1) *
-               (int64_t)USBHC_FRAME_NS);
+    usbhc_leave_out(hc, MAX(hc->linger, 1));
 }
 
 static void uhci_ep_close(UsbHcEndpoint *ep)

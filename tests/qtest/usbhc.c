@@ -208,6 +208,14 @@ void usbhc_pass(UsbHc *hc, int64_t ns)
     }
 }
 
+void usbhc_leave_out(UsbHc *hc, unsigned frames)
+{
+    if (hc->absent) {
+        hc->absent(hc->idle_opaque);
+    }
+    usbhc_pass(hc, MAX(frames, hc->absence) * (int64_t)USBHC_FRAME_NS);
+}
+
 void usbhc_step(UsbHc *hc, int64_t ns)
 {
     if (ns) {

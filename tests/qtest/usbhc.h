@@ -118,6 +118,7 @@ struct UsbHc {
     unsigned linger;            /* frames that UHCI leaves a queue out */
     unsigned retries;           /* EHCI: transaction errors to try again */
     unsigned absence;           /* and frames that all but xHCI do */
+    UsbHcIdle *absent;          /* called with @idle_opaque when that begins */
     UsbHcUnlink unlink;
     UsbHcHw *hw;
 };
@@ -212,6 +213,8 @@ void usbhc_move(UsbHc *hc, QTestState *qts);
 
 /* Nothing but virtual time */
 void usbhc_pass(UsbHc *hc, int64_t ns);
+/* A queue is out of the schedule for so many frames, or for the absence. */
+void usbhc_leave_out(UsbHc *hc, unsigned frames);
 /* One step: virtual time, idle function, completed transfers. */
 void usbhc_step(UsbHc *hc, int64_t ns);
 void usbhc_run(UsbHc *hc, int64_t ns);          /* in steps of a frame */
