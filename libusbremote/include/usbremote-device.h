@@ -207,6 +207,15 @@ int usbremote_pipe_read(UsbRemotePipe *pipe, void *buffer, uint32_t size,
                         UsbRemoteDone *done, void *opaque);
 
 /**
+ * As usbremote_pipe_read(), but the end of a request is an end, too: what has
+ * come so far, for a guest that does not end its transfers with a short
+ * packet.  A request is one packet, or a large part of a transfer.
+ */
+int usbremote_pipe_read_some(UsbRemotePipe *pipe, void *buffer,
+                             uint32_t size, UsbRemoteDone *done,
+                             void *opaque);
+
+/**
  * Write the @size bytes, 0-INT32_MAX, at @data, which must stay until @done:
  * then all of them were sent, or taken into a request that is not full yet.
  * They go out over as many of the guest's requests as it takes.

@@ -38,6 +38,7 @@ struct UsbRemotePipe {
     bool busy;                  /* pump() is at work further up */
     bool active;                /* there is a read or write: */
     bool end;                   /* it ends the transfer */
+    bool some;                  /* it ends with the request */
     uint8_t *into;
     const uint8_t *from;
     uint32_t size;

@@ -100,7 +100,7 @@ static bool serve_out(UsbRemotePipe *p)
     } else {
         usbremote_consumed(r, p->taken);
     }
-    if (ended || p->at == p->size) {
+    if (ended || p->at == p->size || (whole && p->some)) {
         p->phase = ended ? 0 : p->phase;
         finish(p, (int)p->at);
     }
@@ -212,16 +212,29 @@ static int start(UsbRemotePipe *p, uint32_t size, UsbRemoteDone *done,
     return 0;
 }
 
-int usbremote_pipe_read(UsbRemotePipe *pipe, void *buffer, uint32_t size,
-                        UsbRemoteDone *done, void *opaque)
+static int start_read(UsbRemotePipe *pipe, bool some, void *buffer,
+                      uint32_t size, UsbRemoteDone *done, void *opaque)
 {
     if ((pipe->address & 0x80) || !buffer || !size || size > INT32_MAX) {
         return -EINVAL;
     }
     if (!pipe->active) {
         pipe->into = (uint8_t *)buffer;
+        pipe->some = some;
     }
     return start(pipe, size, done, opaque);
+}
+
+int usbremote_pipe_read(UsbRemotePipe *pipe, void *buffer, uint32_t size,
+                        UsbRemoteDone *done, void *opaque)
+{
+    return start_read(pipe, false, buffer, size, done, opaque);
+}
+
+int usbremote_pipe_read_some(UsbRemotePipe *pipe, void *buffer,
+                             uint32_t size, UsbRemoteDone *done, void *opaque)
+{
+    return start_read(pipe, true, buffer, size, done, opaque);
 }
 
 int usbremote_pipe_write(UsbRemotePipe *pipe, const void *data, uint32_t size,

@@ -69,6 +69,7 @@ FUNCTIONS = {
     "refuse": (c_int, c_void_p),
     "pipe_max_packet": (c_uint16, c_void_p),
     "pipe_read": (c_int, c_void_p, c_void_p, c_uint32, DONE, c_void_p),
+    "pipe_read_some": (c_int, c_void_p, c_void_p, c_uint32, DONE, c_void_p),
     "pipe_write": (c_int, c_void_p, c_void_p, c_uint32, c_bool, DONE,
                    c_void_p),
     "pipe_halt": (None, c_void_p),
@@ -194,9 +195,9 @@ class CDevice(CPeer):
     def pipe(self, address):
         return call("device_pipe", self.device, address)
 
-    def read(self, size, endpoint=BULK_OUT, then=None):
+    def read(self, size, endpoint=BULK_OUT, then=None, how="pipe_read"):
         transfer = Transfer(size, then)
-        transfer.error = call("pipe_read", self.pipe(endpoint),
+        transfer.error = call(how, self.pipe(endpoint),
                               transfer.buffer, size, transfer.done, None)
         return transfer
 

@@ -195,6 +195,29 @@ class Out(WithDevice):
         self.assertEqual(device.exchange()[0].length, 31)
         self.assertEqual(rest.data, bytes(range(10, 31)))
 
+    def test_some_is_what_one_request_brings(self):
+        """Also where that is a whole packet, or a piece of a transfer."""
+        device = self.configured()
+        for size, flags in ((MPS, 0), (2 * MPS, SubmitFlag.MORE), (0, 0),
+                            (7, 0)):
+            some = device.read(4096, how="pipe_read_some")
+            self.assertIsNone(some.result)
+            data = bytes([size & 0xff]) * size
+            self.assertEqual(device.give(BULK_OUT, data, flags),
+                             [(OK, size)])
+            self.assertEqual((some.result, some.data), (size, data))
+
+    def test_some_is_the_rest_of_what_was_read_before(self):
+        device = self.configured()
+        device.read(10)
+        device.give(BULK_OUT, bytes(range(31)))
+        rest = device.read(100, how="pipe_read_some")
+        self.assertEqual(rest.data, bytes(range(10, 31)))
+        whole = device.read(100)        # the next read is one as before
+        device.exchange()
+        device.give(BULK_OUT, bytes(MPS))
+        self.assertEqual(whole.result, 100)
+
     def test_a_piece_with_more_to_come_does_not_end_a_transfer(self):
         device = self.configured()
         transfer = device.read(4096)
