@@ -431,7 +431,6 @@ static void events_cannot_ring_doorbells(const void *opaque)
     usbhc_xhci_set_events(rig->hc, usbhc_xhci_doorbells(rig->hc) - 4, 16);
     peer_answer_ok(rig->peer, m, NULL, 4);
     rig_until(rig, is_dead, "the controller has stopped");
-    rig_expect_log(rig, "Blocked re-entrant IO");
     rig->hc->gone = true;
     usbhc_ep_close(rig->bulk_out);
     usbhc_transfer_free(xfer);
@@ -472,7 +471,6 @@ static void data_cannot_ring_doorbells(const void *opaque)
     usbhc_xhci_ring(ep);
     peer_answer_ok(rig->peer, rig_submit(rig, PEER_BULK_IN), "\0\0\0", 4);
     g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_OK);
-    rig_expect_log(rig, "Blocked re-entrant IO");
     usbhc_transfer_free(xfer);
     rig_free(rig);
 }
