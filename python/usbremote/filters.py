@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Optional, Protocol
 
 from .session import Request
-from .types import Status
+from .types import AddressPolicy, Status
 
 
 @dataclass
@@ -23,8 +23,12 @@ class Filter(Protocol):
     """
     It sees each request before the device does, and each answer before QEMU.
 
-    socket: the port, whose answer() goes past the filter.
+    socket: the port, whose answer() goes past the filter.  address_policy:
+    in place of the device's; None to leave that alone.
     """
+
+    @property
+    def address_policy(self) -> Optional[AddressPolicy]: ...
 
     def submitted(self, socket: Any, request: Request) -> bool:
         """Whether it deals with the request itself; else the device gets it.

@@ -144,8 +144,10 @@ class Port:
         """
         old = self._engine
         speeds = sum(1 << speed for speed in set(device.speeds))
+        policy = device.faults.address_policy if device.faults else None
         number = self.session.attach(speeds, device.gap_ms,
-                                     device.address_policy,
+                                     device.address_policy
+                                     if policy is None else policy,
                                      device.endpoint_table)
         if old is not None:
             old.gone("another device was plugged in")

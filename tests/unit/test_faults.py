@@ -10,8 +10,9 @@ import unittest
 
 from support import PYTHON, ROOT, manual
 
-from usbremote import (Configuration, Device, Endpoint, Interface, LocalError,
-                       Setup, Speed, Status, TransferType)
+from usbremote import (AddressPolicy, Configuration, Device, Endpoint,
+                       Interface, LocalError, Setup, Speed, Status,
+                       TransferType)
 from usbremote.codec import Attach, Detach
 from usbremote.faults import Plan, parse, rule
 from usbremote.faults.names import DESCRIPTORS
@@ -93,7 +94,7 @@ class Which(unittest.TestCase):
                 self.check_control(head.replace(",", ""), GET_CONFIG_9, True)
 
     def test_what_does_not_fit_is_left_alone(self):
-        for head in ("control out", "bulk", "device", "SET_ADDRESS", "class",
+        for head in ("control out", "bulk", "device", "SET_FEATURE", "class",
                      "vendor", "wLength=10", "wLength!=9", "index=1",
                      "ep 0x81", "scsi READ_10"):
             with self.subTest(head):
@@ -327,6 +328,30 @@ class Leaving(unittest.TestCase):
         with self.assertLogs(level="ERROR") as logs:
             made.exchange()
         self.assertIn("nothing here can load 'other'", logs.output[0])
+
+
+class Addresses(unittest.TestCase):
+    def test_a_rule_says_how_set_address_ends(self):
+        for word, policy in (("stall", AddressPolicy.STALL),
+                             ("ioerror", AddressPolicy.IOERROR),
+                             ("never", AddressPolicy.SILENCE)):
+            with self.subTest(word):
+                made = bench(f"SET_ADDRESS: {word}", "config: stall")
+                attach, = [m for m in made.heard if isinstance(m, Attach)]
+                self.assertEqual(attach.address_policy, policy)
+                self.assertEqual(made.control(GET_STRING).status, OK)
+
+    def test_without_one_the_device_says_it(self):
+        made = bench("config: stall")
+        attach, = [m for m in made.heard if isinstance(m, Attach)]
+        self.assertEqual(attach.address_policy, AddressPolicy.ACCEPT)
+
+    def test_what_qemu_cannot_do_is_refused(self):
+        for text in ("SET_ADDRESS: babble", "SET_ADDRESS nth=2: stall",
+                     "control SET_ADDRESS: stall"):
+            with self.subTest(text):
+                with self.assertRaisesRegex(LocalError, "in the same way"):
+                    parse(text)
 
 
 class Scsi(unittest.TestCase):

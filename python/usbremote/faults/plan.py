@@ -13,7 +13,7 @@ from ..errors import LocalError, UsbRemoteError
 from ..filters import Reply
 from ..session import Request
 from ..setup import Setup
-from ..types import Speed, TransferType
+from ..types import AddressPolicy, Speed, TransferType
 from .rule import Rule, parse
 from .scsi import Follower
 from .what import STATUS, THEN, What
@@ -119,6 +119,12 @@ class Plan:
 
     # Filter
 
+    @property
+    def address_policy(self) -> Optional[AddressPolicy]:
+        """That of the first rule about SET_ADDRESS."""
+        return next((rule.address_policy for rule in self.rules
+                     if rule.address_policy is not None), None)
+
     def submitted(self, socket: Any, request: Request) -> bool:
         endpoint = request.submit.endpoint
         if endpoint in self._late:
@@ -157,7 +163,8 @@ class Plan:
             self._plugged = now
         chosen = None
         for working in self._working:
-            if working.rule.which.fits(request, phase, command) and \
+            if working.rule.address_policy is None and \
+                    working.rule.which.fits(request, phase, command) and \
                     self._since(working, socket.session.epoch) and \
                     working.due(now - self._plugged) and chosen is None:
                 chosen = working

@@ -8,12 +8,16 @@ from dataclasses import dataclass, field
 from typing import List, Optional, Sequence, Tuple
 
 from ..errors import LocalError
+from ..types import AddressPolicy
 from . import names, what
 from .names import number
 from .what import What
 from .which import WORDS, Which
 
 LARGEST = 1 << 31
+# what can become of SET_ADDRESS
+POLICIES = {"stall": AddressPolicy.STALL, "ioerror": AddressPolicy.IOERROR,
+            "never": AddressPolicy.SILENCE}
 
 
 @dataclass
@@ -54,12 +58,16 @@ class When:
 
 @dataclass
 class Rule:
-    """text: as it was written."""
+    """
+    text: as it was written.  address_policy: what becomes of SET_ADDRESS,
+    which no device is asked; None for a rule about requests.
+    """
 
     text: str
     which: Which = field(default_factory=Which)
     when: When = field(default_factory=When)
     what: What = What("ok")
+    address_policy: Optional[AddressPolicy] = None
 
 
 def parse(text: str) -> Rule:
@@ -79,6 +87,9 @@ def _parse(text: str) -> Rule:
         raise LocalError("a rule is WHICH [WHEN]: WHAT, and has a colon")
     rule = Rule(" ".join(text.split()), what=what.parse(tail))
     words: List[str] = re.sub(r"\s*([<>!]?=)\s*", r"\1", head).split()
+    rule.address_policy = _address(head, rule.what)
+    if rule.address_policy is not None:
+        return rule
     if not words:
         raise LocalError("nothing before the colon says which requests")
     while words:
@@ -87,6 +98,18 @@ def _parse(text: str) -> Rule:
             raise LocalError(f"'{word}' is not understood"
                              + names.suggestion(word, _known()))
     return rule
+
+
+def _address(head: str, action: What) -> Optional[AddressPolicy]:
+    """How SET_ADDRESS ends, for a rule that is about it."""
+    words = [word.upper() for word in head.split()]
+    if "SET_ADDRESS" not in words:
+        return None
+    if words != ["SET_ADDRESS"] or action.name not in POLICIES:
+        raise LocalError("SET_ADDRESS is answered by QEMU, each time in the "
+                         "same way: 'SET_ADDRESS: ' and one of "
+                         + ", ".join(POLICIES))
+    return POLICIES[action.name]
 
 
 def _known() -> Sequence[str]:
