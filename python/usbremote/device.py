@@ -73,7 +73,7 @@ class DeviceContext(Context, Protocol):
     def endpoint_addresses(self) -> Sequence[int]: ...
 
     @property
-    def remote_wakeup(self) -> bool: ...
+    def may_wake(self) -> bool: ...
 
     @property
     def port(self) -> Socket: ...
@@ -274,8 +274,8 @@ class Device(Running):
 
     @property
     def remote_wakeup(self) -> bool:
-        """Whether the guest has enabled it."""
-        return self._engine.remote_wakeup
+        """Whether the guest has enabled it, at super speed for a function."""
+        return self._engine.may_wake
 
     @property
     def unhandled_requests(self) -> "Counter[str]":

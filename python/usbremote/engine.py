@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import (Any, Coroutine, Dict, NoReturn, Optional, Protocol,
+from typing import (Any, Coroutine, Dict, NoReturn, Optional, Protocol, Set,
                     Sequence)
 
 from .codec import Submit
@@ -51,6 +51,7 @@ class Engine:
         self.address = 0
         self.attached = False
         self.remote_wakeup = False
+        self.waking_functions: Set[int] = set()     # by interface
         self.link_power = 0
         self.unanswered = Unanswered()
         self.layout = Layout(device)
@@ -179,6 +180,18 @@ class Engine:
             pipe.clear_halt()
         self._runs.halt_changed(pipe.address, on)
 
+    @property
+    def may_wake(self) -> bool:
+        """Whether the guest has enabled remote wakeup."""
+        return self.remote_wakeup or bool(self.waking_functions)
+
+    def set_function_wake(self, interface: int, on: bool) -> None:
+        """SET_FEATURE(FUNCTION_SUSPEND), USB 3.2 section 9.4.9."""
+        if on:
+            self.waking_functions.add(interface)
+        else:
+            self.waking_functions.discard(interface)
+
     def _configured_pipe(self, index: int) -> Optional[Pipe]:
         pipe = self.pipes.of_request(index)
         if pipe is not None and not self.is_configured:
@@ -253,6 +266,7 @@ class Engine:
         self._unconfigure("the guest reset the bus")
         self.speed, self.address = speed, 0
         self.remote_wakeup = False
+        self.waking_functions.clear()
         self.link_power = 0
         self.device.on_reset(speed)
 

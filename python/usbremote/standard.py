@@ -20,6 +20,7 @@ REMOTE_WAKEUP = 1
 SUPER_FEATURES = (48, 49, 50)   # U1, U2 and LTM, USB 3.2 table 9-7
 U1_STATUS_BIT = 2               # of a device's status, U2 and LTM above it
 FUNCTION_SUSPEND = 0            # of an interface
+FUNCTION_WAKE = 1 << 9          # in its wIndex
 
 SELF_POWERED_BIT, WAKEUP_BIT = 6, 5             # of bmAttributes
 
@@ -52,6 +53,8 @@ class Target(Protocol):
 
     def set_halt(self, index: int, on: bool) -> None: ...
 
+    def set_function_wake(self, interface: int, on: bool) -> None: ...
+
     def choose_configuration(self, value: int) -> bool: ...
 
     def choose_interface(self, number: int, alternate: int) -> bool: ...
@@ -81,6 +84,8 @@ def change_feature(device: Target, setup: Setup) -> Answer:
         # USB 3.2 section 9.4.9
         if setup.value != FUNCTION_SUSPEND or device.speed < Speed.SUPER:
             raise Stall()
+        device.set_function_wake(setup.index & 0xff,
+                                 on and bool(setup.index & FUNCTION_WAKE))
     elif setup.value != ENDPOINT_HALT:
         raise Stall()
     else:
