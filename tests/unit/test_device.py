@@ -388,6 +388,17 @@ class Wakeups(OnBench):
         self.bench.exchange()
         self.assertEqual(len(self.wakeups()), 1)
 
+    def test_at_super_speed_a_function_is_enabled(self):
+        self.bench.engine.speed = Speed.SUPER
+        self.bench.configure(5)
+        for index, enabled in ((0x0300, True), (0x0000, False),
+                               (0x0100, False), (0x0200, True)):
+            self.assertEqual(self.ask(1, Standard.SET_FEATURE, 0, index)[0],
+                             OK)
+            self.assertEqual(self.device.wakeup(), enabled, hex(index))
+        self.bench.engine.reset(Speed.SUPER)
+        self.assertFalse(self.device.wakeup())
+
     def test_a_configuration_without_it_refuses_to_enable_it(self):
         self.bench.configure(1)
         self.assertEqual(self.ask(SET, Standard.SET_FEATURE, 1)[0], STALL)
