@@ -207,3 +207,26 @@ def test_other_json_is_no_device_or_one_line(usb_lab, text):
     run = usb_lab("import", "-", text=text)
     assert run.returncode in (0, 2)
     assert "Traceback" not in run.stderr
+
+
+def test_what_the_two_commands_print_is_read(usb_lab):
+    """Those that a refusal asks the reporter for; two devices."""
+    rows = "\n".join(examples.KEYBOARD.hex()[at:at + 60]
+                     for at in range(0, len(examples.KEYBOARD.hex()), 60))
+    others = "\n".join(examples.DISK.hex()[at:at + 60]
+                       for at in range(0, len(examples.DISK.hex()), 60))
+    folder = "/sys/bus/usb/devices"
+    text = f"""> {folder}/1-1/idVendor:1209
+> {folder}/1-1/idProduct:0930
+{folder}/1-1/descriptors
+{rows}
+{folder}/2-1/descriptors
+{others}
+/sys/kernel/debug/hid/0003:1209:0930.0004/rdesc
+{REPORT.hex(" ")}
+"""
+    run = imported(usb_lab, text, "-d", "1209:0930")
+    assert shown(usb_lab) == examples.KEYBOARD
+    assert "the report descriptor of interface 0, 63 bytes" in run.stdout
+    imported(usb_lab, text, "-d", "1209:0920")
+    assert shown(usb_lab) == examples.DISK

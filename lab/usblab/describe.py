@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from .model import (DEVICE, ENDPOINT, QUALIFIER, STRING, Description, Grade,
                     language_table, split)
 
 SUPER_VERSION, HIGH_VERSION = 0x0300, 0x0200
+# what reading a text raises that is not what it is taken for
+MALFORMED = (ValueError, LookupError, TypeError, OverflowError, struct.error)
 BULK, INTERRUPT = 2, 3                      # USB 2.0 table 9-13
 
 
@@ -67,6 +70,9 @@ def read_part(part: devicefile.Part, description: Description,
         if line is not None:
             line += part.line - 1
         raise Problem(problem.args[0], line, problem.hints) from None
+    except MALFORMED as err:
+        raise Problem(f"this is no {part.kind}: {type(err).__name__}: {err}",
+                      part.line or None) from err
     # what reads a part counts lines from its begin
     description.notes = [
         note if any(note is old for old in before) or not note.line

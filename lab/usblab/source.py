@@ -51,7 +51,8 @@ def python_source(description: Description, title: str, program: str) -> str:
     The text of a program that is this device: the same descriptors byte for
     byte, and the same answers.
     """
-    name = class_name(description.string(description.device[15]) or title)
+    name = class_name(description.string(
+        description.device.ljust(18, b"\0")[15]) or title)
     answers = requests(description)
     text = HEAD.format(title=printable(title), program=program,
                        names="Stall, " if answers else "")

@@ -18,7 +18,7 @@ EVENT = re.compile(r"^([0-9a-f]{8,16}) (\d+) ([SCE]) ([CZIB])([io]):"
 SETUP = re.compile(r"^s ([0-9a-f]{2}) ([0-9a-f]{2}) ([0-9a-f]{4}) "
                    r"([0-9a-f]{4}) ([0-9a-f]{4}) (\d+) ?(.*)$")
 REST = re.compile(r"^(-?\d+)(?::[-\d:]+)?(?: (\d+))?(.*)$")
-DATA = re.compile(r"=((?: [0-9a-f]{2,8})+)\s*$")
+DATA = re.compile(r"=((?: (?:[0-9a-f]{2}){1,4})+)\s*$")
 
 
 def transfers(text: str) -> List[Transfer]:

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import List, Optional
 
 from .. import capture
-from ..describe import describe
+from ..describe import MALFORMED, describe
 from ..devicefile import SUFFIX, DeviceFile, Part, write
 from ..errors import Problem
-from ..formats import FINDERS, enumeration, hid_text, mail
-from ..formats.found import Candidate
+from ..formats import FINDERS, Finder, enumeration, hid_text, mail
+from ..formats.found import Candidate, Source
 from ..model import Description
 from ..source import python_source
 from .show import notes, summary
@@ -97,8 +97,16 @@ def save(path: Path, text: str) -> None:
 def find(data: bytes, name: str) -> List[Candidate]:
     """All evidence of devices in what was sent."""
     found = [candidate for source in mail.sources(data, name)
-             for finder in FINDERS for candidate in finder(source)]
+             for finder in FINDERS for candidate in find_with(finder, source)]
     return found + made_up(found)
+
+
+def find_with(finder: Finder, source: Source) -> List[Candidate]:
+    """What only looks like evidence is none."""
+    try:
+        return finder(source)
+    except MALFORMED:
+        return []
 
 
 def choose(candidates: List[Candidate],

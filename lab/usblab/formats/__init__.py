@@ -18,6 +18,7 @@ from . import (enumeration, fwupd, hexbytes, hid_text, lsusb, recording,
                syzkaller, umockdev, usb_devices)
 from .found import Candidate, Source
 
+Finder = Callable[[Source], List[Candidate]]
 Apply = Callable[[Part, Description, DeviceFile], None]
 
 
@@ -42,7 +43,7 @@ READERS: Mapping[str, Apply] = {
 }
 
 # what finds devices in a source
-FINDERS: Tuple[Callable[[Source], List[Candidate]], ...] = (
+FINDERS: Tuple[Finder, ...] = (
     umockdev.find,
     lsusb.find,
     hexbytes.find,

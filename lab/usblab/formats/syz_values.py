@@ -9,7 +9,7 @@ from typing import List, Optional, Union
 
 from ..errors import Problem
 
-TOKEN = re.compile(r"\s*(?:(?P<number>-?0x[0-9a-f]+|-?\d+)|"
+TOKEN = re.compile(r"\s*(?:(?P<number>-?0x[0-9a-f]+|-?[1-9]\d*|0)|"
                    r"(?P<bytes>\"[^\"]*\")|(?P<text>'(?:[^'\\]|\\.)*')|"
                    r"(?P<pointer>&\(0x[0-9a-f]+[^)]*\)=?)|"
                    r"(?P<tag>@\w+=?|ANY=|AUTO\b|nil\b|r\d+\b)|"

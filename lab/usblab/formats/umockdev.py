@@ -101,7 +101,7 @@ def apply(part: Part, description: Description, file: DeviceFile) -> None:
     description.speed = SPEEDS.get(record.values.get("speed", ""), "") or \
         description.speed
     for name, offset in STRINGS.items():
-        index = description.device[offset]
+        index = description.device.ljust(18, b"\0")[offset]
         text = record.values.get(name)
         if index and text:
             description.descriptors[STRING, index] = string_descriptor(text)

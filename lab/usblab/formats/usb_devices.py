@@ -64,10 +64,11 @@ def parsed(rows: List[str]) -> "Iterator[Tuple[str, Values, str]]":
         match = ROW.match(row)
         if match:
             yield match[1], {
-                name: int(float(text)) if name in DECIMAL
+                name: int(text.split(".")[0]) if name in DECIMAL
                 else int(text.replace(".", ""), 16)
                 for name, text in VALUE.findall(match[3])
-                if text.strip(".")}, match[3]
+                if text.strip(".") and (name not in DECIMAL
+                                        or text[0].isdigit())}, match[3]
 
 
 def apply(part: Part, description: Description, file: DeviceFile) -> None:
@@ -106,7 +107,11 @@ class Skeleton:
             except KeyError as missing:
                 raise Problem(f'the row "{kind}: {text:.30}" has no '
                               f"{missing.args[0]}=") from None
-        self.finish()
+        try:
+            self.finish()
+        except KeyError as missing:
+            raise Problem(f'the row "D:" or "P:" has no {missing.args[0]}='
+                          ) from None
 
     def row(self, kind: str, values: Values, text: str) -> None:
         string = TEXT.match(text)
