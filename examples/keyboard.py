@@ -17,34 +17,13 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "python"))
 
 from usbremote import Device, cli, main                         # noqa: E402
-from usbremote.functions import hid, report                     # noqa: E402
-from usbremote.functions.report import field                    # noqa: E402
-
-# As in HID 1.11 section B.1: eight modifiers, an empty byte, six keys that
-# are down; back come five LEDs.
-KEYS = report.collection(
-    report.DESKTOP, report.KEYBOARD,
-    field(report.INPUT, report.KEYS, range(0xe0, 0xe8), 1, 0, 1),
-    report.padding(report.INPUT, 8),
-    field(report.INPUT, report.KEYS, range(0x66), 8, 0, 0x65, flags=0,
-          count=6),
-    field(report.OUTPUT, report.LEDS, range(1, 6), 1, 0, 1),
-    report.padding(report.OUTPUT, 3))
-LED_NAMES = ("Num Lock", "Caps Lock", "Scroll Lock", "Compose", "Kana")
-LEFT_SHIFT = 0x02
-
-# What the keys from usage 4 on type, without and with Shift; NUL: nothing.
-PLAIN = "abcdefghijklmnopqrstuvwxyz1234567890\n\x1b\b\t -=[]\\\0;'`,./"
-SHIFTED = "ABCDEFGHIJKLMNOPQRSTUVWXYZ!@#$%^&*()\0\0\0\0\0_+{}|\0:\"~<>?"
-STROKES = {character: (modifiers, usage)
-           for modifiers, row in ((0, PLAIN), (LEFT_SHIFT, SHIFTED))
-           for usage, character in enumerate(row, 4) if character != "\0"}
+from usbremote.functions import keyboard                        # noqa: E402
 
 
 def typeable(text):
     """For argparse: a text that the keys can type."""
     for character in text:
-        if character not in STROKES:
+        if character not in keyboard.STROKES:
             raise argparse.ArgumentTypeError(
                 f"no key of a US keyboard types {character!r}")
     return text
@@ -79,14 +58,10 @@ class Keyboard(Device):
 
     def __init__(self, options):
         super().__init__(options)
-        self.keys = hid.Hid(KEYS, size=8, subclass=hid.BOOT,
-                            protocol=hid.KEYBOARD, period_ms=4,
-                            on_output=self.show_leds)
+        self.keys = keyboard.Keyboard(on_leds=self.show_leds)
         self.functions = [self.keys]
 
-    def show_leds(self, data):
-        on = [name for bit, name in enumerate(LED_NAMES)
-              if data[:1] and data[0] >> bit & 1]
+    def show_leds(self, on):
         print("LEDs:", ", ".join(on) or "none", flush=True)
 
     async def configured(self):
@@ -96,9 +71,7 @@ class Keyboard(Device):
 
     async def type(self):
         for character in self.options.text + "\n" * self.options.enter:
-            modifiers, usage = STROKES[character]
-            await self.keys.send(bytes((modifiers, 0, usage, 0, 0, 0, 0, 0)))
-            await self.keys.send(bytes(8))      # all keys are up
+            await self.keys.stroke(character)
             await self.sleep(1 / self.options.rate)
 
     def on_user_signal(self):

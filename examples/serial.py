@@ -14,22 +14,13 @@ import asyncio
 import logging
 import os
 import socket
-import struct
 import sys
 import tty
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "python"))
 
-from usbremote import (Configuration, Device, Endpoint,         # noqa: E402
-                       Interface, Speed, TransferType, main)
-from usbremote.functions import cdc                             # noqa: E402
-
-CONTROL, DATA = 0, 1            # interface numbers
-NOTIFY, IN, OUT = 1, 2, 3       # endpoint numbers
-
-LINE_CODING = struct.Struct("<IBBB")    # PSTN table 17: bits a second, ...
-STOP_BITS, PARITY = ("1", "1.5", "2"), "NOEMS"
-DCD_AND_DSR = 0x03                      # PSTN table 31
+from usbremote import Device, Speed, main                       # noqa: E402
+from usbremote.functions.acm import DCD, DSR, Acm               # noqa: E402
 
 
 class Pty:
@@ -77,11 +68,16 @@ class Serial(Device):
     vendor_id, product_id = 0x1209, 0x0006
     manufacturer, product = "usb-remote", "Python Serial Port"
     speeds = (Speed.FULL, Speed.HIGH, Speed.SUPER)
-    device_class = (cdc.COMMUNICATIONS, 0, 0)
 
     def __init__(self, options):
         super().__init__(options)
-        self.line_coding = LINE_CODING.pack(9600, 0, 0, 8)
+        self.line = Acm(on_change=self.show, on_break=lambda _:
+                        logging.info("break"))
+        self.functions = [self.line]
+
+    def show(self):
+        logging.info("%s, DTR %d, RTS %d", self.line.line_coding,
+                     self.line.dtr, self.line.rts)
 
     @classmethod
     def add_options(cls, parser):
@@ -92,67 +88,32 @@ class Serial(Device):
         other_end.add_argument("--tcp", type=opened(Tcp), metavar="HOST:PORT",
                                help="wait there for TCP connections")
 
-    def configurations(self, speed):
-        functions = (
-            cdc.header()
-            + cdc.functional(cdc.CALL_MANAGEMENT, bytes((0, DATA)))
-            + cdc.functional(cdc.ACM, b"\x06")  # line coding and break
-            + cdc.union(CONTROL, DATA))
-        return [Configuration([
-            Interface(cdc.COMMUNICATIONS, cdc.ABSTRACT_CONTROL, 0, [
-                Endpoint(0x80 | NOTIFY, TransferType.INTERRUPT, 16, 8)],
-                CONTROL, extra=functions),
-            Interface(cdc.DATA, endpoints=[
-                Endpoint(0x80 | IN, TransferType.BULK),
-                Endpoint(OUT, TransferType.BULK)], number=DATA)])]
-
-    def control(self, setup):
-        what = (setup.request_type, setup.request)
-        if what == (0xa1, cdc.GET_LINE_CODING):
-            return self.line_coding
-        if what == (0x21, cdc.SET_LINE_CODING) and setup.length == 7:
-            self.line_coding = setup.data
-            rate, stop, parity, bits = LINE_CODING.unpack(setup.data)
-            logging.info("%d %d%s%s", rate, bits, PARITY[parity % 5],
-                         STOP_BITS[stop % 3])
-        elif what == (0x21, cdc.SET_CONTROL_LINE_STATE):
-            logging.info("DTR %d, RTS %d", setup.value & 1, setup.value >> 1)
-        elif what == (0x21, cdc.SEND_BREAK):
-            logging.info("break")
-        else:
-            return super().control(setup)
-        return None
-
     async def configured(self):
         while True:
             other_end = self.options.pty or self.options.tcp
             reader, writer = await other_end.connect()
             to_line = self.start(self.from_guest(writer))
             try:
-                await self.carrier(DCD_AND_DSR)
+                await self.line.serial_state(DCD | DSR)
                 await self.to_guest(reader)
             finally:
                 to_line.cancel()
                 writer.close()
-            await self.carrier(0)
-
-    async def carrier(self, state):
-        await self.ep_in(NOTIFY).send(cdc.notification(
-            cdc.SERIAL_STATE, CONTROL, data=struct.pack("<H", state)))
+            await self.line.serial_state(0)
 
     async def to_guest(self, reader):
         """Until the other end has gone."""
         try:
             while data := await reader.read(4096):
-                await self.ep_in(IN).send(data, zlp=True)
+                await self.line.write(data)
         except OSError as err:
             logging.info("the other end has gone: %s", err.strerror)
 
     async def from_guest(self, writer):
         """The guest waits as long as the other end does not take it."""
         try:
-            async for packet in self.ep_out(OUT):
-                writer.write(packet)
+            while True:
+                writer.write(await self.line.read())
                 await writer.drain()
         except OSError as err:
             logging.info("the other end has gone: %s", err.strerror)

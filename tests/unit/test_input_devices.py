@@ -74,7 +74,7 @@ class Keyboard(Printed):
 
     def test_every_printable_character_has_a_key(self):
         self.assertLessEqual(set(map(chr, range(0x20, 0x7f))) | set("\t\n"),
-                             set(keyboard.STROKES))
+                             set(keyboard.keyboard.STROKES))
 
     def test_the_leds_are_printed(self):
         shown = bench(keyboard.Keyboard, "--idle")
