@@ -116,6 +116,41 @@ static void polls_given_up_are_told(const void *opaque)
     rig_free(rig);
 }
 
+static bool a_megabyte_was_asked(Rig *rig)
+{
+    PeerMessage *m = peer_take(rig->peer, USB_REMOTE_MSG_SUBMIT);
+    bool whole = m && peer_submit_length(m) == 1 << 20;
+
+    if (m) {
+        g_assert_cmphex(peer_submit(m)->endpoint[0], ==, PEER_BULK_OUT);
+    }
+    peer_message_free(m);
+    return whole;
+}
+
+/* There was no room for its request: the peer never hears of it. */
+static void poll_given_up_unsent_is_not_told(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+    g_autofree uint8_t *data = g_malloc0(1 << 20);
+    UsbHcTransfer *out, *in;
+
+    rig->peer->deaf = true;
+    out = usbhc_submit(rig->bulk_out, data, 1 << 20);
+    rig_run(rig, 5);
+    in = usbhc_submit(rig->int_in, NULL, 4);
+    rig_run(rig, 5);
+    usbhc_cancel(in);
+    rig_run(rig, 150);
+    rig->peer->deaf = false;
+    rig_until(rig, a_megabyte_was_asked, "the write arrives");
+    rig_run(rig, 50);
+    g_assert_false(peer_has(rig->peer, USB_REMOTE_MSG_SUBMIT));
+    usbhc_transfer_free(in);
+    usbhc_transfer_free(out);
+    rig_free(rig);
+}
+
 /* UHCI forgets a queue that it has not seen for 32 frames. */
 static void polls_begun_again_are_left_alone(const void *opaque)
 {
@@ -772,6 +807,8 @@ void usb_remote_cancel_add(void)
         rig_add(drv, "peer-that-never-reads", peer_that_never_reads);
         rig_add(drv, "orphaned-out-is-adopted", orphaned_out_is_adopted);
     }
+    rig_add(&usbhc_xhci, "poll-given-up-unsent-is-not-told",
+            poll_given_up_unsent_is_not_told);
     rig_add(&usbhc_xhci, "stopped-endpoint-is-not-woken",
             stopped_endpoint_is_not_woken);
     rig_add(&usbhc_xhci, "in-that-came-back-is-left-alone",

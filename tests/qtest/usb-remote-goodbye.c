@@ -239,17 +239,24 @@ static Rig *rig_with_an_answer(const void *opaque)
     return rig;
 }
 
-/* An answer that nobody fetches is waited for as long as one interval. */
+/*
+ * An answer that nobody fetches is waited for as long as one interval; what
+ * the guest polls for meanwhile just waits.
+ */
 static void unplug_waits_one_interval(const void *opaque)
 {
     Rig *rig = rig_with_an_answer(opaque);
+    UsbHcTransfer *polled = usbhc_submit(rig->int_out, last_words, SIZE);
 
+    peer_message_free(rig_submit(rig, PEER_INT_OUT));
     peer_send_detach(rig->peer);
     rig_run(rig, SLOW_MS / 2);
     g_assert_cmpint(usbhc_find_port(rig->hc), >=, 0);
+    g_assert_cmpint(polled->status, ==, USBHC_PENDING);
     rig_run(rig, SLOW_MS - SLOW_MS / 2 + 2 * SETTLE_MS);
     g_assert_cmpint(usbhc_find_port(rig->hc), <, 0);
     peer_expect_free(rig->peer, USB_REMOTE_MSG_DETACHED);
+    usbhc_transfer_free(polled);
     rig_free(rig);
 }
 
