@@ -374,6 +374,31 @@ static void next_device_is_not_suspended(const void *opaque)
     rig_free(rig);
 }
 
+static bool saw_sof(Rig *rig, unsigned frames)
+{
+    qpci_io_writel(rig->hc->pci, rig->hc->bar, HC_INTR_STATUS, INTR_SF);
+    rig_run(rig, frames);
+    return qpci_io_readl(rig->hc->pci, rig->hc->bar, HC_INTR_STATUS) & INTR_SF;
+}
+
+/* Without a list, until it is over for sure; or until there is a list. */
+static void resume_is_followed_by_no_sof(const void *opaque)
+{
+    static const uint32_t lists[] = { CONTROL_NO_LISTS, CONTROL_RUN };
+    Rig *rig = rig_new_bare(opaque, NULL);
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(lists); i++) {
+        ohci_set_control(rig, CONTROL_SUSPEND(CONTROL_NO_LISTS));
+        ohci_set_control(rig, CONTROL_RESUME(CONTROL_NO_LISTS));
+        ohci_set_control(rig, CONTROL_NO_LISTS);
+        g_assert_false(saw_sof(rig, 100));
+        ohci_set_control(rig, lists[i]);
+        g_assert_true(saw_sof(rig, lists[i] == CONTROL_RUN ? 2 : 200));
+    }
+    rig_free(rig);
+}
+
 /* Nobody at an address */
 
 static void unplugged_iso_does_not_answer(const void *opaque)
@@ -416,6 +441,8 @@ void usb_remote_ohci_add(void)
             reset_ends_the_suspension);
     rig_add(&usbhc_ohci, "next-device-is-not-suspended",
             next_device_is_not_suspended);
+    rig_add(&usbhc_ohci, "resume-is-followed-by-no-sof",
+            resume_is_followed_by_no_sof);
     rig_add(&usbhc_ohci, "unplugged-iso-does-not-answer",
             unplugged_iso_does_not_answer);
 }

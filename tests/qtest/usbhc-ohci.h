@@ -21,11 +21,14 @@
 
 #define CONTROL_RUN     0xbf            /* all lists, operational */
 #define CONTROL_BLE     (1 << 5)
+#define CONTROL_NO_LISTS 0x83           /* operational all the same */
 #define CONTROL_SUSPEND(run) ((run) | 0xc0)
+#define CONTROL_RESUME(run) (((run) & ~0xc0) | 0x40)
 #define COMMAND_RESET   (1 << 0)
 #define COMMAND_CLF     (1 << 1)
 #define COMMAND_BLF     (1 << 2)
 #define INTR_WDH        (1 << 1)
+#define INTR_SF         (1 << 2)
 #define INTR_RHSC       (1 << 6)
 #define RH_POWER        (1 << 16)
 #define PORT_CCS        (1 << 0)
