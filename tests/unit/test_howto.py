@@ -65,7 +65,8 @@ class Pages(unittest.TestCase):
         qemu.plug_in()
         parsed = parse_configuration(self.get_descriptor(qemu, 2))
         self.assertEqual(parsed.settings, {
-            (0, 0): {0x81: 8}, (1, 0): {0x82: 64, 0x01: 64}})
+            (0, 0): {0x81: 8}, (1, 0): {0x82: 64, 0x01: 64},
+            (2, 0): {0x83: 16}, (3, 0): {0x84: 64, 0x03: 64}})
 
     def test_a_function_of_ones_own_and_its_test(self):
         self.save("sampler.py")
