@@ -15,7 +15,11 @@ def read(text):
     return describe(DeviceFile(parts=[Part("lsusb", "", text, 1)]))
 
 
-@settings(max_examples=12, suppress_health_check=list(HealthCheck))
+# each has up to 25 devices; HYPOTHESIS_PROFILE=search tries more
+EXAMPLES = 12 if settings.default.derandomize else 300
+
+
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(st.lists(trees.devices(), min_size=1, max_size=25))
 def test_any_tree_comes_back_from_what_lsusb_prints_of_it(devices):
     for data, text in zip(devices, judge.lsusb(devices)):

@@ -157,7 +157,21 @@ CLASSES = (
 
 
 @st.composite
-def endpoints(draw, kind):
+def companions(draw, attributes, packet):
+    """USB 3.2 table 9-28, with the wBytesPerInterval that lsusb hides."""
+    burst, more, size = draw(st.integers(0, 15)), 0, 0
+    if attributes & 3 == 2:
+        more = draw(st.integers(0, 16))
+    elif attributes & 3 == 1:
+        more = draw(st.integers(0, 2))
+    if attributes & 1:
+        mult = more if attributes & 3 == 1 else 0
+        size = packet * (burst + 1) * (mult + 1) & 0xffff
+    return descriptor(0x30, struct.pack("<BBH", burst, more, size))
+
+
+@st.composite
+def endpoints(draw, kind, fast):
     """One endpoint with what belongs to it."""
     address = draw(st.integers(1, 15)) | draw(st.sampled_from((0, 0x80)))
     head = struct.pack("<BBHB", address, draw(st.integers(0, 63)),
@@ -171,21 +185,23 @@ def endpoints(draw, kind):
             data += draw(class_specific(1, some(1, 4), 0x25))
         return data
     data = descriptor(5, head)
+    if fast:
+        data += draw(companions(head[1], head[2] | head[3] << 8))
     if kind[:2] == (14, 1) and head[1] & 3 == 3:
         # not printed up to version 014: each has one then, of this size
         data += descriptor(0x25, b"\x03", struct.pack(
-            "<H", (data[4] | data[5] << 8) & 0x7ff))
+            "<H", (head[2] | head[3] << 8) & 0x7ff))
     if kind[0] == 8:
         data += bytes((4, 0x24, draw(st.integers(1, 4)), 0))
     return data
 
 
 @st.composite
-def interfaces(draw, number):
+def interfaces(draw, number, fast):
     *kind, extra = draw(st.sampled_from(CLASSES))
     data = b""
     for alternate in range(draw(st.integers(1, 2))):
-        pipes = draw(st.lists(endpoints(tuple(kind)), max_size=3))
+        pipes = draw(st.lists(endpoints(tuple(kind), fast), max_size=3))
         data += descriptor(4, bytes((number, alternate, len(pipes), *kind,
                                      draw(BYTE)))) + draw(extra)
         data += b"".join(pipes)
@@ -193,9 +209,9 @@ def interfaces(draw, number):
 
 
 @st.composite
-def configurations(draw):
+def configurations(draw, fast):
     count = draw(st.integers(1, 4))
-    body = b"".join(draw(interfaces(number)) for number in range(count))
+    body = b"".join(draw(interfaces(number, fast)) for number in range(count))
     if draw(st.booleans()):
         body = descriptor(11, draw(fixed(6))) + body
     head = struct.pack("<HBBBBB", len(body) + 9, count, draw(BYTE),
@@ -206,8 +222,9 @@ def configurations(draw):
 @st.composite
 def devices(draw):
     """Device descriptor and configurations, as sysfs has them."""
-    parts = draw(st.lists(configurations(), min_size=1, max_size=2))
-    head = struct.pack("<HBBBB", draw(st.sampled_from((0x110, 0x200, 0x210))),
-                       draw(BYTE), draw(BYTE), draw(BYTE), draw(BYTE))
+    version = draw(st.sampled_from((0x110, 0x200, 0x210, 0x300, 0x320)))
+    parts = draw(st.lists(configurations(version >= 0x300), min_size=1,
+                          max_size=2))
+    head = struct.pack("<HBBBB", version, draw(BYTE), draw(BYTE), draw(BYTE), draw(BYTE))
     return descriptor(1, head, draw(fixed(9)), bytes((len(parts),))) \
         + b"".join(parts)

@@ -12,6 +12,13 @@ SPEEDS = ("low", "full", "high", "super")
 DEVICE, CONFIGURATION, STRING, INTERFACE, ENDPOINT = 1, 2, 3, 4, 5
 QUALIFIER, OTHER_SPEED, BOS = 6, 7, 15
 HID, REPORT = 0x21, 0x22
+# class-specific ones (USB Common Class 1.0 section 3.11)
+CS_DEVICE, CS_INTERFACE, CS_ENDPOINT = 0x21, 0x24, 0x25
+COMPANION = 0x30                # USB 3.2 table 9-6
+
+# what sysfs has in "speed", in Mbit/s
+SYSFS_SPEEDS = {"1.5": "low", "12": "full", "480": "high", "5000": "super",
+                "10000": "super", "20000": "super"}
 
 
 class Grade(IntEnum):

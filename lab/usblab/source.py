@@ -7,15 +7,16 @@ import keyword
 import re
 from typing import Dict, List, Mapping, Optional, Tuple
 
-from .model import (BOS, CONFIGURATION, DEVICE, ENDPOINT, HID, INTERFACE,
-                    OTHER_SPEED, QUALIFIER, STRING, Answer, Description,
+from .model import (BOS, COMPANION, CONFIGURATION, CS_ENDPOINT, CS_INTERFACE,
+                    DEVICE, ENDPOINT, HID, INTERFACE, OTHER_SPEED, QUALIFIER, STRING, Answer, Description,
                     split, string_descriptor)
 
 NAMES: Mapping[int, str] = {
     DEVICE: "device", CONFIGURATION: "configuration", QUALIFIER: "qualifier",
     OTHER_SPEED: "other speed", BOS: "BOS", 11: "interface association",
-    HID: "HID", 0x24: "class-specific, interface",
-    0x25: "class-specific, endpoint", 0x30: "SuperSpeed companion",
+    HID: "HID", CS_INTERFACE: "class-specific, interface",
+    CS_ENDPOINT: "class-specific, endpoint",
+    COMPANION: "SuperSpeed companion",
     16: "capability"}
 TYPES = ("control", "iso", "bulk", "interrupt")
 BYTES_A_ROW = 16

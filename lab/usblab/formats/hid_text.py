@@ -16,8 +16,8 @@ from typing import Dict, Iterator, List, Optional
 
 from ..devicefile import DeviceFile, Part
 from ..errors import Problem
-from ..model import (CONFIGURATION, DEVICE, HID, INTERFACE, Description, Grade,
-                     split)
+from ..model import (CONFIGURATION, DEVICE, HID, INTERFACE, REPORT,
+                     Description, Grade, split)
 from ..rows import tidy
 from . import hexbytes
 from .found import Candidate, Source
@@ -30,7 +30,6 @@ BUS = re.compile(r"^I: 3 ([0-9a-f]{1,4}) ([0-9a-f]{1,4})$", re.I)
 NAME = re.compile(r"^N: (.*)$")
 PLACE = re.compile(r"^P: .*/input(\d+)$")
 SKELETON = "hid-skeleton"
-REPORT_TYPE = 0x22
 
 
 @dataclass
@@ -135,7 +134,7 @@ def lengths(description: Description) -> Dict[int, int]:
             if item[1] == INTERFACE and len(item) > 2:
                 number = item[2]
             elif item[1] == HID and len(item) >= 9 and number >= 0 and \
-                    item[6] == REPORT_TYPE:
+                    item[6] == REPORT:
                 found.setdefault(number,
                                  int.from_bytes(item[7:9], "little"))
     return found
@@ -155,7 +154,7 @@ def apply_skeleton(part: Part, description: Description,
     description.descriptors[CONFIGURATION, 0] = struct.pack(
         "<BBHBBBBB9BBBHBBBHBBBBHB", 9, CONFIGURATION, 34, 1, 1, 0, 0xa0, 50,
         9, INTERFACE, 0, 0, 1, 3, 0, 0, 0,
-        9, HID, 0x111, 0, 1, REPORT_TYPE, int(match[3]),
+        9, HID, 0x111, 0, 1, REPORT, int(match[3]),
         7, 5, 0x81, 3, 64, 1)
     description.speed = "full"
     description.note(Grade.GUESSED, 1, "all but ids and report: a "

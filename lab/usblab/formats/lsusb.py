@@ -15,8 +15,9 @@ from typing import Iterator, List, Optional, Tuple
 
 from ..devicefile import DeviceFile, Part
 from ..errors import Problem
-from ..model import (BOS, CONFIGURATION, DEVICE, QUALIFIER, STRING, Answer,
-                     Description, Grade, string_descriptor)
+from ..model import (BOS, COMPANION, CONFIGURATION, CS_ENDPOINT, DEVICE,
+                     QUALIFIER, REPORT, STRING, Answer, Description, Grade,
+                     string_descriptor)
 from . import hid_report, lsusb_check
 from .found import Candidate, Source
 from .lsusb_blocks import Block, Field, split
@@ -397,7 +398,7 @@ class Reader:
         for at, endpoint in reversed(places):
             packet = endpoint.get("wMaxPacketSize")
             size = number(packet) & 0x7ff if packet else 0
-            chain.parts.insert(at, bytes((5, 0x25, 3))
+            chain.parts.insert(at, bytes((5, CS_ENDPOINT, 3))
                                + size.to_bytes(2, "little"))
             self.description.note(
                 Grade.INFERRED, endpoint.line, "the endpoint's VideoControl "
@@ -474,7 +475,7 @@ def report_length(block: Block) -> Optional[int]:
     sizes = [found for found in block.fields
              if found.name == "wDescriptorLength"]
     for kind, size in zip(kinds, sizes):
-        if number(kind) == 0x22:
+        if number(kind) == REPORT:
             return number(size)
     return None
 
@@ -493,7 +494,7 @@ def companion(block: Block, endpoint: Block) -> bytes:
         times = (number(burst) if burst else 0) + 1
         per_interval = number(packet) * times * (
             (number(mult) if mult else 0) + 1)
-    return bytes((6, 0x30, (number(burst) if burst else 0) & 0xff,
+    return bytes((6, COMPANION, (number(burst) if burst else 0) & 0xff,
                   attributes & 0xff)) + (per_interval & 0xffff).to_bytes(
                       2, "little")
 

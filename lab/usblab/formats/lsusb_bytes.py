@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from typing import Callable, Dict, List, Mapping, Optional, Tuple
 
 from ..errors import Problem
-from ..model import Grade
+from ..model import COMPANION, CS_INTERFACE, Grade
 from .lsusb_blocks import Block, Field
 from .lsusb_names import PARSED, Step, width_of
 
-CS_INTERFACE = 0x24
 # lsusb prints one byte of DeviceRemovable for up to 7 ports, but it has two
 # (USB 3.2 table 10-5)
 SUPER_HUB = bytes((12, 0x2a))
@@ -130,7 +129,7 @@ class Encoder:
         if self.block.kind.startswith("cdc:"):
             return bytes((0, CS_INTERFACE, int(self.block.kind[4:])))
         if self.block.kind == "companion":
-            return bytes((6, 0x30))
+            return bytes((6, COMPANION))
         return b""
 
     def suffix(self, data: bytes) -> bytes:

@@ -12,6 +12,7 @@ import re
 from typing import Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from ..errors import Problem
+from ..model import CS_DEVICE, CS_ENDPOINT, CS_INTERFACE, HID
 from .lsusb_blocks import Block, Field
 from .lsusb_bytes import (AUDIO_CONTROL, AUDIO_STREAMING, FORMAT_TYPES,
                           SAME_NAME, UAC_VERSION, Context, number)
@@ -43,7 +44,6 @@ MIDI = ("", "HEADER", "MIDI_IN_JACK", "MIDI_OUT_JACK", "ELEMENT")
 ENDPOINT_ADDRESS = re.compile(r"^EP (\d+) (IN|OUT)$")
 PACKET_SIZE = re.compile(r"^(1x|2x|3x|\(\?\?\)) (\d+) bytes$")
 IN_PARENTHESES = re.compile(r"^\(([^)]*)\)")
-CS_INTERFACE, CS_ENDPOINT, CS_DEVICE, HID = 0x24, 0x25, 0x21, 0x21
 # kinds of class-specific descriptors, whose type lsusb does not always check
 CLASS_TYPES = {"audiocontrol": CS_INTERFACE, "audiostreaming": CS_INTERFACE,
                "midi": CS_INTERFACE, "videocontrol": CS_INTERFACE,

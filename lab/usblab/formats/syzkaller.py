@@ -16,9 +16,9 @@ from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 from ..devicefile import DeviceFile, Part
 from ..errors import Problem
-from ..model import (CONFIGURATION, DEVICE, ENDPOINT, QUALIFIER, REPORT,
-                     STRING, Answer, Description, Grade, ids_of,
-                     language_table, split, string_descriptor)
+from ..model import (CONFIGURATION, CS_ENDPOINT, CS_INTERFACE, DEVICE,
+                     ENDPOINT, QUALIFIER, REPORT, STRING, Answer, Description,
+                     Grade, ids_of, language_table, split, string_descriptor)
 from ..rows import tidy
 from .found import Candidate, Source
 from .lsusb_names import PARSED, width_of
@@ -30,7 +30,6 @@ STANDARD = {1: (1, 1, 2, 1, 1, 1, 1, 2, 2, 2, 1, 1, 1, 1),
             2: (1, 1, 2, 1, 1, 1, 1, 1), 4: (1,) * 9,
             5: (1, 1, 1, 1, 2, 1, 1, 1), 0x0b: (1,) * 8,
             0x21: (1, 1, 2, 1, 1, 1, 2)}
-CS_INTERFACE, CS_ENDPOINT = 0x24, 0x25
 COMMUNICATIONS, AUDIO = 2, 1
 IN_KINDS = (0x80, 0x81, 0x82, 0x83)     # to device, interface, endpoint, other
 DEFAULT_STRING = "syz"

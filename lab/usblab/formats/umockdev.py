@@ -16,15 +16,12 @@ from typing import Dict, Iterator, List, Optional
 
 from ..devicefile import DeviceFile, Part
 from ..errors import Problem
-from ..model import (STRING, Description, Grade, ids_of,
+from ..model import (STRING, SYSFS_SPEEDS, Description, Grade, ids_of,
                      string_descriptor)
 from . import hexbytes
 from .found import Candidate, Source
 
 LINE = re.compile(r"^([PNEALHS]): ([^=\n]*)(?:=(.*))?$")
-# sysfs' "speed", in Mbit/s
-SPEEDS = {"1.5": "low", "12": "full", "480": "high", "5000": "super",
-          "10000": "super", "20000": "super"}
 # attribute -> offset of the string's index in the device descriptor
 STRINGS = {"manufacturer": 14, "product": 15, "serial": 16}
 INTERFACE = re.compile(r":\d+\.(\d+)/")
@@ -82,7 +79,7 @@ def find(source: Source) -> List[Candidate]:
             found.append(Candidate(
                 "umockdev", ids_of(data),
                 record.values.get("product", ""), text, line,
-                speed=SPEEDS.get(record.values.get("speed", ""))))
+                speed=SYSFS_SPEEDS.get(record.values.get("speed", ""))))
         elif "report_descriptor" in record.values and interface:
             found.append(Candidate(
                 "hid-report", found[-1].ids if found else "", "",
@@ -98,7 +95,7 @@ def apply(part: Part, description: Description, file: DeviceFile) -> None:
     if record is None or data is None:
         raise Problem("no umockdev record with descriptors", 1)
     hexbytes.add_chain(data, description)
-    description.speed = SPEEDS.get(record.values.get("speed", ""), "") or \
+    description.speed = SYSFS_SPEEDS.get(record.values.get("speed", ""), "") or \
         description.speed
     for name, offset in STRINGS.items():
         index = description.device.ljust(18, b"\0")[offset]

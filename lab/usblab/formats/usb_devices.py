@@ -13,9 +13,9 @@ from typing import Dict, Iterator, List, Optional, Tuple
 
 from ..devicefile import DeviceFile, Part
 from ..errors import Problem
-from ..model import (CONFIGURATION, DEVICE, ENDPOINT, HID, INTERFACE, REPORT,
-                     STRING, Description, Grade, language_table,
-                     string_descriptor)
+from ..model import (COMPANION, CONFIGURATION, DEVICE, ENDPOINT, HID,
+                     INTERFACE, REPORT, STRING, SYSFS_SPEEDS, Description,
+                     Grade, language_table, string_descriptor)
 from ..rows import tidy
 from . import hid_report
 from .found import Candidate, Source
@@ -27,8 +27,6 @@ VALUE = re.compile(r"([A-Za-z#]+)=\s*(?:0x)?([0-9a-f.]+)", re.I)
 TEXT = re.compile(r"^(Manufacturer|Product|SerialNumber)=(.*)$")
 INTERVAL = re.compile(r"Ivl=\s*(\d+)(us|ms)")
 POWER = re.compile(r"MxPwr= *(\d+)mA")
-SPEEDS = {"1.5": "low", "12": "full", "480": "high", "5000": "super",
-          "10000": "super", "20000": "super"}
 DECIMAL = ("MxPS", "#Cfgs", "#Ifs", "Cfg#", "If#", "Alt", "#EPs", "FirstIf#",
            "IfCount")
 INDEX = {"Manufacturer": 1, "Product": 2, "SerialNumber": 3}
@@ -76,7 +74,7 @@ def apply(part: Part, description: Description, file: DeviceFile) -> None:
     rows = [tidy(row).strip() for row in part.text.split("\n")]
     topology = next((TOPOLOGY.match(row) for row in rows
                      if row.startswith("T:")), None)
-    speed = SPEEDS.get(topology[1] if topology else "", "")
+    speed = SYSFS_SPEEDS.get(topology[1] if topology else "", "")
     if not speed:
         raise Problem('no row "T: ... Spd=" with a speed', 1)
     description.speed = speed
@@ -155,7 +153,7 @@ class Skeleton:
                            values["Atr"], values["MxPS"],
                            self.interval(values["Atr"] & 3, text))
         if self.speed == "super":
-            data += bytes((6, 0x30, 0, 0)) + (
+            data += bytes((6, COMPANION, 0, 0)) + (
                 values["MxPS"] if values["Atr"] & 1 else 0).to_bytes(
                     2, "little")
         return data
