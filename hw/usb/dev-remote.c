@@ -371,6 +371,7 @@ static int usb_remote_post_load(void *opaque, int version_id)
         return -EINVAL;
     }
     s->plug = udev->attached ? REMOTE_GONE : REMOTE_OUT;
+    s->detached_at = remote_now(s);     /* if it is out, it is from now on */
     remote_abort(s, USB_RET_NODEV);
     remote_next_epoch(s);
     return 0;
