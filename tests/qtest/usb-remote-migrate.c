@@ -371,6 +371,25 @@ static void loadvm_of_an_empty_port(const void *opaque)
     rig_free(rig);
 }
 
+/* The port is empty in the snapshot: it became so when that was loaded. */
+static void loadvm_waits_the_gap(const void *opaque)
+{
+    Rig *rig = rig_new_peer(opaque);
+
+    rig_add_snapshot_store(rig);
+    rig_savevm(rig);
+    peer_send_attach(rig->peer, rig->speeds, 0, 3000, NULL, 0);
+    peer_expect_free(rig->peer, USB_REMOTE_MSG_ATTACHED);
+    rig_loadvm(rig);
+    rig_run(rig, 1000);
+    g_assert_false(peer_has(rig->peer, USB_REMOTE_MSG_ATTACHED));
+    rig_run(rig, 2001);
+    peer_expect_free(rig->peer, USB_REMOTE_MSG_ATTACHED);
+    rig->hc = usbhc_renew(rig->hc);
+    rig->dev = usbhc_attach(rig->hc);
+    rig_free(rig);
+}
+
 /* Where a field is in the device's section, from the end of its name on */
 enum { SETUP_LENGTH = 21, SETUP_INDEX = 25, SPEED = 37 };
 
@@ -458,6 +477,7 @@ void usb_remote_migrate_add(void)
 {
     size_t i;
 
+    rig_add(&usbhc_xhci, "loadvm-waits-the-gap", loadvm_waits_the_gap);
     rig_add(&usbhc_xhci, "impossible-state-is-not-loaded",
             impossible_state_is_not_loaded);
     for (i = 0; i < G_N_ELEMENTS(rig_drivers); i++) {
