@@ -91,13 +91,17 @@ static void answered_after_a_minute(const void *opaque)
     rig_free(rig);
 }
 
-/* A poll that was given up leaves its request at the peer. */
+/*
+ * A poll that was given up leaves its request at the peer, until that answers
+ * the CANCEL, where the controller tells that it was.
+ */
 static void given_up_then_answered_after_a_minute(const void *opaque)
 {
     Rig *rig = rig_new_plugged(opaque);
     UsbHcTransfer *xfer = usbhc_submit(rig->int_in, NULL, 8);
     PeerMessage *m = rig_submit(rig, PEER_INT_IN);
 
+    rig->peer->auto_cancel = false;
     usbhc_cancel(xfer);
     usbhc_transfer_free(xfer);
     a_minute_passes(rig);
