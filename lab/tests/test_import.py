@@ -8,6 +8,8 @@ import quopri
 import pytest
 
 import examples
+from usblab import mock
+from usblab.commands.show import sysfs_bytes
 
 HEADERS = """From: Somebody <somebody@example.org>
 Subject: it does not work
@@ -147,3 +149,14 @@ def test_binary_descriptors(usb_lab, tmp_path):
     assert run.returncode == 0, run.stderr
     assert usb_lab("show", "--hex", "1209-0920.usbdev").stdout.strip() == \
         examples.DISK.hex()
+
+
+def test_show_has_the_words_of_lsusb(usb_lab):
+    """What it prints gives the same bytes again."""
+    usb_lab("import", "-", "-o", "x.usbdev", text=examples.text("modem"))
+    run = usb_lab("show", "--lsusb", "x.usbdev")
+    if mock.missing():
+        assert run.returncode == 2 and "is not installed" in run.stderr
+        return
+    assert run.returncode == 0, run.stderr
+    assert sysfs_bytes(examples.read(run.stdout)) == examples.MODEM

@@ -6,20 +6,27 @@ from __future__ import annotations
 import argparse
 from typing import Dict, List, Tuple
 
+from .. import mock
 from ..describe import load
 from ..model import AREAS, CONFIGURATION, Description, Grade
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="DEVICE", help="a device file")
-    parser.add_argument("--hex", action="store_true",
-                        help="only the descriptors, as sysfs has them, in hex")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--hex", action="store_true",
+                      help="only the descriptors, as sysfs has them, in hex")
+    what.add_argument("--lsusb", action="store_true",
+                      help="what this machine's lsusb -v prints of them")
 
 
 def run(options: argparse.Namespace) -> int:
     description = load(options.file)
     if options.hex:
         print(sysfs_bytes(description).hex())
+        return 0
+    if options.lsusb:
+        print(mock.lsusb([sysfs_bytes(description)])[0], end="")
         return 0
     print(summary(description))
     print("\n".join(notes(description)))
