@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A guest with the devices that are compared, each served by its peer."""
+"""Guests with the devices that are compared, each served by its peer."""
 
 import json
 import os
@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from common import BUILD, LOGS, ROOT, Failure
@@ -20,6 +21,7 @@ from usblab.guest.vm import Vm
 from usblab.guest.waiting import wait_until
 
 PEERS = {'usb-remote': 'remote', 'usb-redir': 'redir'}
+SOURCE = ROOT / 'bench' / 'peer'
 # in QEMU itself, no peer: a drive that reads as zeros and forgets writes
 DRIVE = ['-drive', 'if=none,id=null,driver=null-co,size=1G,read-zeroes=on',
          '-device', 'usb-storage,drive=null,bus=xhci.0']
@@ -39,23 +41,65 @@ DRIVE_READY = ('load usb_storage; load sd_mod; until [ -b /dev/sda ] && '
 RUN_SECONDS = 60    # for one run, whatever it is
 
 
-def build_peers():
-    """Compile bench/peer; returns the folder of the programs."""
-    folder = BUILD / 'bench' / 'peer'
+@dataclass(frozen=True)
+class Side:
+    """What takes part: a device of some QEMU, and the peer behind it."""
+    name: str
+    device: str         # of PEERS
+    binary: Path        # QEMU
+    peers: Path = BUILD / 'bench' / 'peer'      # where its program is
+
+
+def build_peers(source=SOURCE, folder=Side.peers):
+    """Compile a bench/peer into a folder."""
     done = subprocess.run(
-        ['make', '-s', '-C', str(ROOT / 'bench/peer'), f'BUILD={folder}'],
+        ['make', '-s', '-C', str(source), f'BUILD={folder}'],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         check=False)
     if done.returncode:
-        raise Failure(f'cannot compile bench/peer:\n{done.stdout}')
-    return folder
+        raise Failure(f'cannot compile {source}:\n{done.stdout}')
 
 
 class Duel:
-    """QEMU with the devices side by side on one xHCI.  Use with `with`."""
+    """All sides, those of one QEMU in one guest.  Use with `with`."""
 
-    def __init__(self, binary, devices=tuple(PEERS)):
-        self.devices = devices
+    def __init__(self, sides):
+        self.names = [side.name for side in sides]
+        groups = {}
+        for side in sides:
+            groups.setdefault(side.binary, []).append(side)
+        self._machines = [Machine(*group) for group in groups.items()]
+        self._by_name = {side.name: machine for machine in self._machines
+                         for side in machine.sides}
+        self._stack = ExitStack()
+
+    def __enter__(self):
+        with ExitStack() as stack:
+            for machine in self._machines:
+                stack.enter_context(machine)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_):
+        self._stack.close()
+
+    def of(self, name):
+        """The machine that has a side."""
+        return self._by_name[name]
+
+    def pin(self, cpus):
+        """All QEMUs, their peers and this program run on @cpus only."""
+        for pid in [os.getpid(), *(pid for machine in self._machines
+                                   for pid in machine.processes())]:
+            for thread in os.listdir(f'/proc/{pid}/task'):
+                os.sched_setaffinity(int(thread), cpus)
+
+
+class Machine:
+    """QEMU with devices side by side on one xHCI.  Use with `with`."""
+
+    def __init__(self, binary, sides):
+        self.sides = sides
         self._stack = ExitStack()
         self._binary = binary
         self._vm = None
@@ -71,9 +115,9 @@ class Duel:
     def __exit__(self, *_):
         self._stack.close()
 
-    def run(self, device, words):
-        """Have the guest's client use @device; returns what it measured."""
-        said = self._vm.agent.run(f'libusb -s {self._places[device]} {words}',
+    def run(self, name, words):
+        """Have the guest's client use a side; returns what it measured."""
+        said = self._vm.agent.run(f'libusb -s {self._places[name]} {words}',
                                   timeout=RUN_SECONDS)
         return json.loads(said)
 
@@ -99,12 +143,9 @@ class Duel:
         pages = Path(f'/proc/{self._vm.process.pid}/statm').read_text()
         return int(pages.split()[1]) * os.sysconf('SC_PAGESIZE')
 
-    def pin(self, cpus):
-        """QEMU's threads, the peers and this program run on @cpus only."""
-        processes = [self._vm.process, *self._peers]
-        for pid in [os.getpid(), *(process.pid for process in processes)]:
-            for thread in os.listdir(f'/proc/{pid}/task'):
-                os.sched_setaffinity(int(thread), cpus)
+    def processes(self):
+        """Their numbers: QEMU's and the peers'."""
+        return [process.pid for process in (self._vm.process, *self._peers)]
 
     def _start(self, stack):
         folder = Path(stack.enter_context(
@@ -112,16 +153,16 @@ class Duel:
         os.environ['QEMU'] = str(self._binary)      # for Vm
         self._vm = stack.enter_context(Vm(
             folder, guest.get(), self._arguments(folder)))
-        peers = build_peers()
-        for device in self.devices:
-            self._start_peer(stack, peers / PEERS[device],
-                             self._socket(folder, device))
+        for number, side in enumerate(self.sides):
+            self._start_peer(stack, side, self._socket(folder, number))
+        names = [side.name for side in self.sides]
         self._places = wait_until(self._find, 30, lambda: 'the guest did not '
-                                 f'find {" and ".join(self.devices)}')
+                                 f'find {" and ".join(names)}')
         self._vm.agent.run(DRIVE_READY)
 
-    def _start_peer(self, stack, program, path):
-        log = LOGS / 'bench' / f'{program.name}.log'
+    def _start_peer(self, stack, side, path):
+        program = side.peers / PEERS[side.device]
+        log = LOGS / 'bench' / f'{side.name.replace(" ", "-")}.log'
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open('wb') as output:
             peer = subprocess.Popen([str(program), f'unix:{path}'],
@@ -132,16 +173,17 @@ class Duel:
         self._peers.append(peer)
 
     @staticmethod
-    def _socket(folder, device):
-        return folder / f'{device}.sock'
+    def _socket(folder, number):
+        return folder / f'{number}.sock'
 
     def _arguments(self, folder):
         """Each device has the port of its place in the list."""
         words = ['-device', 'qemu-xhci,id=xhci']
-        for port, device in enumerate(self.devices, 1):
-            words += ['-chardev', f'socket,id={device},server=on,wait=off,'
-                      f'path={self._socket(folder, device)}', '-device',
-                      f'{device},chardev={device},bus=xhci.0,port={port}']
+        for number, side in enumerate(self.sides):
+            words += ['-chardev', f'socket,id=c{number},server=on,wait=off,'
+                      f'path={self._socket(folder, number)}', '-device',
+                      f'{side.device},chardev=c{number},bus=xhci.0,'
+                      f'port={number + 1}']
         return words + DRIVE
 
     def _find(self):
@@ -149,8 +191,8 @@ class Duel:
         found = {}
         for line in self._vm.agent.run(SERVED).splitlines():
             name, bus, number, speed = line.split()
-            device = self.devices[int(name.rpartition('-')[2]) - 1]
+            side = self.sides[int(name.rpartition('-')[2]) - 1].name
             if speed != '480':
-                raise Failure(f'the guest has {device} at {speed} Mbit/s')
-            found[device] = f'{bus}:{number}'
-        return found if len(found) == len(self.devices) else None
+                raise Failure(f'the guest has {side} at {speed} Mbit/s')
+            found[side] = f'{bus}:{number}'
+        return found if len(found) == len(self.sides) else None

@@ -66,7 +66,7 @@ def ratios(columns):
     names = [row[0] for row in columns[0][1]]
     width = NAMES + len(columns) * (WIDTH + 30)
     bottom = TOP + ROW * len(names)
-    parts = [_text(10, 20, 'usb-remote beside usb-redir: ratio, median and '
+    parts = [_text(10, 20, 'usb-remote beside others: ratio, median and '
                    'quartiles; right of 1 usb-remote is better',
                    font_weight='bold', font_size=14)]
     parts += [_text(NAMES - 14, TOP + ROW * (number + 0.5) + 4, name,

@@ -22,10 +22,12 @@ def lines(output):
 class Program:
     """usb-remote-test with the QEMU of one build tree.
 
+    @sides: what takes part where real guests are compared;
     @quick: the measure is only to show that it works."""
 
-    def __init__(self, tree, binary, quick=False):
+    def __init__(self, tree, binary, sides=(), quick=False):
         self.tree = tree
+        self.sides = sides
         self.binary = binary
         self.quick = quick
         self.environment = {**os.environ, 'PYTHON': PYTHON,

@@ -3,6 +3,7 @@
 
 import statistics
 
+SLIGHT = 0.97       # a median above this is not slower
 WIDEST = 0.10       # interquartile range of the ratios of cells that are level
 
 
@@ -32,3 +33,8 @@ def is_level(pairs):
     is narrow enough to say so."""
     low, median, high = quartiles(pairs)
     return median >= 1 or (low <= 1 <= high and high - low <= WIDEST)
+
+
+def is_not_slower(pairs):
+    """As is_level(), but a median slightly below 1 will do."""
+    return statistics.median(pairs) >= SLIGHT or is_level(pairs)

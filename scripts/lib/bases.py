@@ -4,7 +4,7 @@
 import hashlib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from common import BUILD, ROOT, Failure, data_lines, say, shown
@@ -31,6 +31,10 @@ class Base:
 
     def tree(self, flavour):
         return self.home / flavour
+
+    def variant(self, name):
+        """The same QEMU with other changes than ours of now, or with none."""
+        return replace(self, home=self.home / name, own=self.pristine)
 
     def binary(self, flavour='plain'):
         return self.tree(flavour) / 'bin' / 'qemu-system-x86_64'
@@ -96,6 +100,11 @@ def named(name):
             return base
     known = ', '.join(base.name for base in bases)
     raise Failure(f'BASE={name}: not in overlay/base.lock (it has {known})')
+
+
+def is_named(name):
+    """Is this one of the lock's names?"""
+    return any(base.name == name for base in locked_bases())
 
 
 def is_default(base):

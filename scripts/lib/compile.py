@@ -48,7 +48,10 @@ exec "{tree}/qemu-system-x86_64" {firmware} "$@"
 
 
 def lay_overlay(base):
-    changed = overlay.Overlay(base).result()
+    lay(base, overlay.Overlay(base).result())
+
+
+def lay(base, changed):
     first = not base.source.is_dir()
     if first:
         say(f'Copying the tree to {shown(base.source)}')
@@ -97,6 +100,17 @@ def rebuild(base, flavour, files, targets=()):
 
 def build(base, flavour, targets=()):
     lay_overlay(base)
+    build_laid(base, flavour, targets)
+
+
+def build_variant(base, root, flavour):
+    """Build a variant with the changes of another checkout, or with none."""
+    files = overlay.Overlay(base, root).result() if root else {}
+    lay(base, files)
+    build_laid(base, flavour)
+
+
+def build_laid(base, flavour, targets=()):
     configure(base, flavour)
     ninja(base, flavour, ['qemu-system-x86_64', *targets])
     wrapper(base.tree(flavour), base.binary(flavour))

@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'bench'))
 
 # pylint: disable=wrong-import-position
+import duel
 import liveness
 import plot
 import program
@@ -85,6 +86,18 @@ class Level(unittest.TestCase):
         self.assertFalse(samples.is_level([0.97, 0.98, 0.985, 0.99, 1.2]))
 
 
+class NotSlower(unittest.TestCase):
+
+    def test_slightly_less_will_do(self):
+        self.assertTrue(samples.is_not_slower([0.5, 0.96, 0.97, 0.98, 1.5]))
+
+    def test_less_than_that_will_not(self):
+        self.assertFalse(samples.is_not_slower([0.9, 0.95, 0.96, 0.97, 1.0]))
+
+    def test_what_is_level_will(self):
+        self.assertTrue(samples.is_not_slower([0.5, 0.93, 0.96, 1.01, 3.0]))
+
+
 def cell(ours, theirs, required=True, pinned=True, **more):
     return {'figure': 'cell', 'name': 'bulk in 512 B x 1', 'unit': 'MiB/s',
             'more_is_better': True, 'required': required, 'pinned': pinned,
@@ -105,6 +118,26 @@ class Throughput(unittest.TestCase):
         self.assertTrue(throughput.is_met(cell([1], [2], required=False)))
         self.assertTrue(throughput.is_met({'figure': 'drive'}))
 
+    def beside(self, name, ours, theirs, **more):
+        figure = cell(ours, ours, **more)
+        figure['samples'][name] = theirs
+        return figure
+
+    def test_another_commit_may_be_slightly_faster(self):
+        for ours, good in (([98] * 3, True), ([96] * 3, False)):
+            figure = self.beside('usb-remote before', ours, [100] * 3)
+            self.assertEqual(throughput.is_met(figure), good)
+
+    def test_of_another_commit_everything_is_required(self):
+        self.assertFalse(throughput.is_met(self.beside(
+            'usb-remote before', [1] * 3, [2] * 3, required=False)))
+
+    def test_usb_redir_with_our_patch_is_only_shown(self):
+        figure = self.beside('usb-redir here', [1] * 3, [2] * 3)
+        self.assertTrue(throughput.is_met(figure))
+        text = '\n'.join(throughput.report([figure]))
+        self.assertRegex(text, r'x 1, MiB/s +1 +2 +0\.500 +[-0-9.]+\n')
+
     def test_report_says_what_was_missed_and_what_it_does_not_mean(self):
         text = '\n'.join(throughput.report([
             cell([1], [2]), cell([3], [2], pinned=False),
@@ -117,6 +150,18 @@ class Throughput(unittest.TestCase):
         self.assertRegex(text, r'drive in 512 B x 1, MiB/s +5 ')
         self.assertRegex(text, r'usb-remote +3 +2\.0')
         self.assertIn('What these numbers do not mean', text)
+
+
+class Sides(unittest.TestCase):
+
+    def test_those_of_one_qemu_share_a_guest(self):
+        sides = [duel.Side('a', 'usb-remote', Path('/q')),
+                 duel.Side('b', 'usb-redir', Path('/stock')),
+                 duel.Side('c', 'usb-redir', Path('/q'))]
+        them = duel.Duel(sides)
+        self.assertEqual(them.names, ['a', 'b', 'c'])
+        self.assertIs(them.of('a'), them.of('c'))
+        self.assertIsNot(them.of('a'), them.of('b'))
 
 
 class Boots(unittest.TestCase):

@@ -87,6 +87,11 @@ class Commands(unittest.TestCase):
         said = self.refused('check', 'nothing')
         self.assertIn('no group of tests "nothing"', said)
 
+    def test_a_base_to_measure_against_that_is_nothing(self):
+        said = self.refused('bench', BASE='nonsense')
+        self.assertIn('nonsense: neither a commit nor in overlay/base.lock',
+                      said)
+
     def test_a_mutant_that_is_not_a_patch(self):
         said = self.refused('check-mutants', __file__)
         self.assertIn(f'{common.shown(__file__)}: not a patch', said)
