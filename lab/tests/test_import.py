@@ -160,3 +160,16 @@ def test_show_has_the_words_of_lsusb(usb_lab):
         return
     assert run.returncode == 0, run.stderr
     assert sysfs_bytes(examples.read(run.stdout)) == examples.MODEM
+
+
+def test_all_devices_go_to_files_of_their_own(usb_lab, tmp_path):
+    (tmp_path / "out").mkdir()
+    damaged = examples.text("modem").replace("0x0064", "0x0065")
+    run = usb_lab("import", "--all", "-", "-o", "out", "-q",
+                  text=ALL + damaged + examples.text("disk"))
+    assert run.returncode == 2
+    assert run.stderr.startswith("usb-lab: 1209:2001: -: line ")
+    assert len(run.stderr.splitlines()) == 1
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "1209-0920-2.usbdev", "1209-0920.usbdev", "1209-0930.usbdev",
+        "1209-2001.usbdev"]

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import List, Optional
 
@@ -35,6 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-d", "--device", metavar="ID", default="",
                         help="which device, if there are several: "
                         "VENDOR:PRODUCT or its number in the list")
+    parser.add_argument("--all", action="store_true",
+                        help="each device to a file of its own, in the "
+                        "folder of --output")
     parser.add_argument("-o", "--output", metavar="FILE", type=Path,
                         help="the device file (VENDOR-PRODUCT.usbdev); "
                         "- is standard output")
@@ -49,9 +53,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    data = read_input(options.file)
-    candidates = find(data, options.file)
-    chosen = choose(candidates, options)
+    candidates = find(read_input(options.file), options.file)
+    if options.all:
+        return import_all(candidates, options)
+    import_one(choose(candidates, options), candidates, options,
+               options.output)
+    return 0
+
+
+def import_all(candidates: List[Candidate],
+               options: argparse.Namespace) -> int:
+    """Each device to a file of its own; what is refused is said."""
+    status, names = 0, Counter[str]()
+    for chosen in main_ones(candidates, options):
+        name = chosen.ids.replace(":", "-")
+        names[name] += 1
+        number = f"-{names[name]}" if names[name] > 1 else ""
+        suffix = ".py" if options.python else SUFFIX
+        path = (options.output or Path()) / f"{name}{number}{suffix}"
+        try:
+            import_one(chosen, candidates, options, path)
+        except Problem as problem:
+            print(f"usb-lab: {chosen.ids}: {problem}", file=sys.stderr)
+            status = 2
+    return status
+
+
+def import_one(chosen: Candidate, candidates: List[Candidate],
+               options: argparse.Namespace, output: Optional[Path]) -> None:
+    """One device to its file, and what became of the lines."""
     file = device_file(chosen, candidates, options)
     try:
         description = describe(file)
@@ -59,7 +89,7 @@ def run(options: argparse.Namespace) -> int:
         raise Problem(f"{options.file}: {problem}", None,
                       problem.hints) from None
     suffix = ".py" if options.python else SUFFIX
-    path = options.output or Path(description.ids.replace(":", "-") + suffix)
+    path = output or Path(description.ids.replace(":", "-") + suffix)
     to_stdout = str(path) == "-"
     program = "device.py" if to_stdout else path.name
     text = python_source(description, file.title, program) \
@@ -70,12 +100,11 @@ def run(options: argparse.Namespace) -> int:
         print("\n".join(notes(description)), file=say)
     if to_stdout:
         print(text, end="")
-        return 0
+        return
     save(path, text)
     if options.python:
         path.chmod(0o755)
     print(f"written: {path}")
-    return 0
 
 
 def read_input(name: str) -> bytes:
@@ -109,13 +138,20 @@ def find_with(finder: Finder, source: Source) -> List[Candidate]:
         return []
 
 
-def choose(candidates: List[Candidate],
-           options: argparse.Namespace) -> Candidate:
-    """The device that is meant; asks only where there is somebody to ask."""
+def main_ones(candidates: List[Candidate],
+              options: argparse.Namespace) -> List[Candidate]:
+    """What describes a device by itself."""
     main = [candidate for candidate in candidates if candidate.main]
     if not main:
         raise Problem(f"{options.file}: no device is described in it (see "
                       "usb-lab import --help for what is read)")
+    return main
+
+
+def choose(candidates: List[Candidate],
+           options: argparse.Namespace) -> Candidate:
+    """The device that is meant; asks only where there is somebody to ask."""
+    main = main_ones(candidates, options)
     wanted = options.device.lower()
     if not wanted and len(main) == 1:
         return main[0]
@@ -159,7 +195,9 @@ def device_file(chosen: Candidate, candidates: List[Candidate],
 
 def beside(path: str, output: Optional[Path]) -> str:
     """The path of a file as seen from the device file."""
-    return os.path.relpath(path, output.parent if output else ".")
+    folder = Path() if output is None else \
+        output if output.is_dir() else output.parent
+    return os.path.relpath(path, folder)
 
 
 def recorded(ids: str, path: str) -> Part:
