@@ -14,25 +14,15 @@ through all positions once more.
 
 import argparse
 import os
-import struct
 import sys
 from math import cos, radians, sin
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "python"))
 
 from usbremote import Device, cli, main                         # noqa: E402
-from usbremote.functions import hid, report                     # noqa: E402
+from usbremote.functions import tablet                          # noqa: E402
+from usbremote.functions.tablet import LARGEST                  # noqa: E402
 
-LARGEST = 0x7fff
-POSITION = report.collection(
-    report.DESKTOP, report.MOUSE,
-    report.collection(
-        report.DESKTOP, report.POINTER,
-        report.field(report.INPUT, report.BUTTONS, range(1, 4), 1, 0, 1),
-        report.padding(report.INPUT, 5),
-        report.field(report.INPUT, report.DESKTOP, (report.X, report.Y),
-                     16, 0, LARGEST),
-        kind=report.PHYSICAL))
 CIRCLE = [(round(LARGEST * (1 + cos(radians(d)) / 2) / 2),
            round(LARGEST * (1 + sin(radians(d)) / 2) / 2), 0)
           for d in range(360)]
@@ -75,7 +65,7 @@ class Tablet(Device):
 
     def __init__(self, options):
         super().__init__(options)
-        self.pointer = hid.Hid(POSITION, size=5, period_ms=4)
+        self.pointer = tablet.Tablet()
         self.functions = [self.pointer]
 
     async def configured(self):
@@ -86,7 +76,7 @@ class Tablet(Device):
 
     async def move(self):
         for x, y, buttons in self.options.positions:
-            await self.pointer.send(struct.pack("<BHH", buttons, x, y))
+            await self.pointer.point(x, y, buttons)
             if self.options.report_log:
                 print(x, y, buttons, file=self.options.report_log,
                       flush=True)
