@@ -8,6 +8,7 @@ import support  # noqa: F401
 
 from usbremote import Device, Setup, Status, TransferType
 from usbremote.functions import report
+from usbremote.functions.consumer import USAGES, ConsumerControl
 from usbremote.functions.gamepad import Gamepad
 from usbremote.functions.hid import OUTPUT, SET_REPORT, Mouse
 from usbremote.functions.tablet import LARGEST, LEFT, MIDDLE, Tablet
@@ -115,6 +116,33 @@ class GamepadHolds(OnBench):
         for data in (b"\0\2\0\5", b"?"):
             id = self.bench.write(0x01, data, INTERRUPT)
             self.assertEqual(self.bench.answered(id).status, Status.OK)
+
+
+class ConsumerKeys(OnBench):
+    def setUp(self):
+        self.keys = ConsumerControl()
+        self.plug(Mouse(), self.keys)
+
+    def test_a_tap_is_down_and_up(self):
+        self.bench.spawn(self.keys.tap(USAGES["Play/Pause"]))
+        heard = [self.bench.answered(self.bench.read(0x82, 8, INTERRUPT)).data
+                 for _ in range(2)]
+        self.assertEqual(heard, [b"\xcd" + bytes(7), bytes(8)])
+
+    def test_four_keys_are_down_at_once(self):
+        self.assertEqual(
+            self.sent(self.keys.press(USAGES["Volume Increment"], 0x3ff, 1,
+                                      0xffff)).hex(" "),
+            "e9 00 ff 03 01 00 ff ff")
+        self.assertEqual(self.bits(self.keys), 64)
+
+    def test_a_fifth_has_no_room(self):
+        with self.assertRaises(struct.error):
+            self.sent(self.keys.press(1, 2, 3, 4, 5))
+
+    def test_a_wrong_report_is_one_method(self):
+        self.keys.encode = lambda *usages: b"\1"
+        self.assertEqual(self.sent(self.keys.press(2)), b"\1")
 
 
 if __name__ == "__main__":
