@@ -472,7 +472,7 @@ static int64_t remote_conn_look(RemoteConn *c, int64_t by)
     return 0;
 }
 
-/* The peer owes HELLO, or answers to CANCEL by @cancels_by if it has said it. */
+/* The peer owes HELLO, or, after it, answers to CANCEL by @cancels_by. */
 void remote_conn_expect(USBRemoteState *s, int64_t cancels_by)
 {
     RemoteConn *c = &s->conn;

@@ -51,7 +51,7 @@ static RemotePollState remote_asked(USBRemoteState *s, RemoteEndpoint *ep,
 }
 
 /*
- * Make a request of @p, of what is left of it if @rest stands for its beginning;
+ * Make a request of @p, without the beginning that @rest stands for, if any;
  * returns why @p is told NAK.
  */
 static RemotePollState remote_ask(USBRemoteState *s, RemoteEndpoint *ep,

@@ -27,13 +27,14 @@
  *   connection       controller
  *   VM stop          waits for the VM           goes on
  *
- * Two ways to wait.  Endpoints in NAK mode (interrupt ones, because
- * the core accepts ASYNC only for pass-through devices there) answer every
- * poll with NAK until a request is answered, and keep no packet.  All others
- * answer ASYNC and complete the packet later.
+ * Two ways to wait.  Endpoints in NAK mode (interrupt ones, because the core
+ * accepts ASYNC there only from pass-through devices) answer every poll with
+ * NAK until a request is answered, and keep no packet.  All others answer
+ * ASYNC and complete the packet later.
  *
- * Host controllers cancel more than the guest gave up: they all drop a whole queue when one transfer is unlinked, then bring the survivors
- * back.  So nothing is cancelled at the peer at once, except for control.
+ * Host controllers cancel more than the guest gave up: they all drop a whole
+ * queue when one transfer is unlinked, then bring the survivors back.  So
+ * nothing is cancelled at the peer at once, except for control.
  */
 
 #include "qemu/osdep.h"
@@ -547,7 +548,7 @@ void remote_leave_progress(USBRemoteState *s, RemoteEndpoint *ep,
     remote_set_orphan(r, true);
 }
 
-/* NAK mode: the peer has the first @bytes of @r; its next poll goes on there. */
+/* NAK mode: the peer has the first @bytes of @r; the next poll goes on there */
 static void remote_leave_rest(USBRemoteState *s, RemoteRequest *r,
                               uint32_t bytes)
 {

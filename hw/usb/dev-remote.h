@@ -180,9 +180,9 @@ typedef struct RemotePacket {
  * from whatever ends the reason (remote_poll_again()).
  */
 typedef enum RemotePollState {
-    REMOTE_POLL_NONE,           /* answered, or the controller tries by itself */
+    REMOTE_POLL_NONE,           /* answered, or the controller asks by itself */
     REMOTE_POLL_ASKED,          /* the peer has to answer a request */
-    REMOTE_POLL_BACKOFF,        /* it answered nak: READY, or the time retry_at */
+    REMOTE_POLL_BACKOFF,        /* it answered nak: until READY or retry_at */
     REMOTE_POLL_STARVED,        /* there is no credit */
     REMOTE_POLL_GONE,           /* nobody: the unplug ends the packet */
     REMOTE_POLL_AGAIN,          /* the controller is to be told to try again */

@@ -71,7 +71,7 @@ static QTestState *start_logged(const char *log, const char *args)
     return qts;
 }
 
-/* The processor halts where it starts (cli; hlt; jmp): the test is the guest. */
+/* The processor halts where it starts (cli; hlt; jmp): the test is the guest */
 static char *write_firmware(Rig *rig)
 {
     static const uint8_t halt[] = { 0xfa, 0xf4, 0xeb, 0xfc };
