@@ -101,9 +101,3 @@ def _capabilities(vm: Vm) -> None:
     states: List[Any] = [{"capability": name, "state": True}
                          for name in names]
     vm.qmp.command("migrate-set-capabilities", capabilities=states)
-
-
-def forget(boot: Boot, arguments: Optional[Sequence[str]] = None) -> None:
-    """Have the next guest booted."""
-    _place(boot, controllers.EVERY if arguments is None
-           else arguments).unlink(missing_ok=True)

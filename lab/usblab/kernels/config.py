@@ -6,7 +6,7 @@ from __future__ import annotations
 import gzip
 import re
 from pathlib import Path
-from typing import Dict, Iterable, Optional
+from typing import Dict, Optional
 
 # driver: its option, where the two names are not alike (see option())
 OPTIONS = {
@@ -28,7 +28,6 @@ OPTIONS = {
     "USB_MON", "xhci_pci": "USB_XHCI_PCI", "ehci_pci": "USB_EHCI_PCI",
     "uhci_hcd": "USB_UHCI_HCD", "ohci_pci": "USB_OHCI_HCD_PCI",
 }
-PREFIXES = ("", "USB_", "USB_SERIAL_", "USB_NET_", "HID_", "SND_")
 LINE = re.compile(r"^CONFIG_(\w+)=(.*)$", re.M)
 EMBEDDED = b"IKCFG_ST"          # before the configuration inside an image
 
@@ -54,13 +53,6 @@ def option(driver: str) -> Optional[str]:
     if name.startswith("hid_"):
         return name.upper()
     return None
-
-
-def likely(driver: str, config: Config) -> Iterable[str]:
-    """Options of a configuration that may be this driver's."""
-    name = driver.replace("-", "_").upper()
-    return [prefix + name for prefix in PREFIXES
-            if config.get(prefix + name)]
 
 
 def embedded(vmlinux: bytes) -> Optional[str]:
