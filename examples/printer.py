@@ -16,20 +16,13 @@ nothing for so long, or has reset the printer, or it was plugged in anew.
 """
 
 import itertools
-import logging
 import os
-import struct
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "python"))
 
-from usbremote import (Configuration, Device, Endpoint,         # noqa: E402
-                       Interface, Speed, TransferType, cli, main)
-
-# Universal Serial Bus Device Class Definition for Printing Devices 1.1
-PRINTER, BIDIRECTIONAL = (7, 1), 2      # class and subclass, protocol
-GET_DEVICE_ID, GET_PORT_STATUS, SOFT_RESET = 0, 1, 2    # section 4.2
-NO_ERROR, SELECTED, PAPER_EMPTY = 0x08, 0x10, 0x20      # section 4.2.2
+from usbremote import Device, Speed, cli, main                  # noqa: E402
+from usbremote.functions import printer                         # noqa: E402
 
 
 class Printer(Device):
@@ -54,42 +47,24 @@ class Printer(Device):
 
     def __init__(self, options):
         super().__init__(options)
-        self.paper, self.broken = True, False
         self.output = options.output
         self.last, self.job_ended = 0.0, False      # when something came
+        self.printer = printer.Printer(
+            self.print, self.manufacturer, options.model, options.commands,
+            on_data=self.choose_output, on_reset=self.end_job)
+        self.functions = [self.printer]
 
-    def configurations(self, speed):
-        bulk = TransferType.BULK
-        return [Configuration([Interface(*PRINTER, BIDIRECTIONAL, endpoints=[
-            Endpoint(0x01, bulk), Endpoint(0x82, bulk)])])]
-
-    def control(self, setup):
-        answer = {(0xa1, GET_DEVICE_ID): self.device_id,
-                  (0xa1, GET_PORT_STATUS): self.port_status,
-                  (0x21, SOFT_RESET): self.soft_reset,
-                  (0x23, SOFT_RESET): self.soft_reset,  # of class version 1.0
-                  }.get((setup.request_type, setup.request))
-        return answer() if answer else super().control(setup)
-
-    def device_id(self):
-        """IEEE 1284: pairs of key and value, after the length of it all."""
-        text = (f"MFG:{self.manufacturer};MDL:{self.options.model};"
-                f"CMD:{self.options.commands};CLS:PRINTER;").encode()
-        return struct.pack(">H", len(text) + 2) + text
-
-    def port_status(self):
-        return bytes((SELECTED | NO_ERROR * (not self.broken)
-                      | PAPER_EMPTY * (not self.paper),))
-
-    def soft_reset(self):
-        """Of what the guest has sent, all is on paper."""
+    def end_job(self):
         self.job_ended = True
 
     def on_attached(self, speed):
-        self.job_ended = True
+        self.end_job()
 
-    def choose_output(self, pause):
+    def choose_output(self, data):
         """A file of its own for what may be another job."""
+        pause = self.options.pause
+        if not pause or not data:
+            return
         ended = self.job_ended or self.now() - self.last > pause
         if ended and os.fstat(self.output.fileno()).st_size:
             before, self.output = self.output, self.next_output()
@@ -108,24 +83,11 @@ class Printer(Device):
     def print(self, data):
         while data:             # a disk that gets full takes a part of it
             data = data[self.output.write(data):]
-
-    async def configured(self):
-        async for packet in self.ep_out(1):
-            try:
-                if self.options.pause and packet:
-                    self.choose_output(self.options.pause)
-                while not self.paper:
-                    await self.sleep(0.1)
-                self.print(packet)
-                self.last, self.broken = self.now(), False
-            except OSError as err:
-                logging.error("%s; the guest is told of an error", err)
-                self.broken = True
-                self.ep_out(1).halt()
+        self.last = self.now()
 
     def on_user_signal(self):
-        self.paper = not self.paper
-        print("paper is", "in" if self.paper else "out", flush=True)
+        self.printer.paper = not self.printer.paper
+        print("paper is", "in" if self.printer.paper else "out", flush=True)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ What the engine does with a function, in this order:
     setting_chosen(n, alt)      which is in force now,
     run()                       and has been told so: from the start
     control(setup)              a request to one of its interfaces or
-                                endpoints, at any time
+                                endpoints, or that it claims(), at any time
     halt_changed(ep, halted)    the guest set or cleared a halt
     run() cancelled             another configuration, bus reset, unplugged;
     reset()                     and the state is forgotten
@@ -109,6 +109,13 @@ class Function(Running, Composed):
         it is asked a moment later.  It must have no effects.
         """
         return None
+
+    def claims(self, setup: Setup, place: Place) -> bool:
+        """
+        Whether it is for this function though its low byte of wIndex does
+        not say so: for classes that have the interface elsewhere.
+        """
+        return False
 
     def control(self, setup: Setup) -> Answer:
         """

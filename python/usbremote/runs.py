@@ -204,6 +204,9 @@ class Runs:
 
     def owner(self, setup: Setup) -> Optional[Function]:
         """The function whose interface or endpoint a request is for."""
+        claimed = self._claimed(setup)
+        if claimed is not None:
+            return claimed
         if setup.recipient == Recipient.INTERFACE:
             run, _ = self._at(setup.index & 0xff)
             return run.function if run is not None else None
@@ -211,6 +214,12 @@ class Runs:
             for run, place in self._present():
                 if place.own_endpoint(setup.index & ADDRESS) is not None:
                     return run.function
+        return None
+
+    def _claimed(self, setup: Setup) -> Optional[Function]:
+        for run, place in self._present():
+            if run.function.claims(setup, place):
+                return run.function
         return None
 
     def anyone(self, setup: Setup) -> Answer:

@@ -10,7 +10,10 @@ from pathlib import Path
 
 from support import load_example, options_of
 
+from usbremote import Device
 from usbremote._proto import Speed, Status
+from usbremote.functions import hid
+from usbremote.functions.printer import Printer as Function
 from usbremote.setup import Setup
 from usbremote.testing import Bench
 
@@ -170,6 +173,48 @@ class Printer(unittest.TestCase):
         for request_type in 0x21, 0x23:
             answer = bench.control(Setup(request_type, 2, 0, 0, 0))
             self.assertEqual(answer.status, Status.OK)
+
+
+class Several(unittest.TestCase):
+    """functions.printer beside other functions."""
+
+    def setUp(self):
+        self.paper, self.resets = [], []
+        self.printers = [
+            Function(self.paper.append, model=model,
+                     on_reset=lambda: self.resets.append(1))
+            for model in ("one", "two")]
+
+        class Thing(Device):
+            def __init__(device):
+                device.functions = [hid.Mouse(), *self.printers]
+        self.bench = Bench(Thing)
+        self.bench.plug_in()
+        self.bench.configure()
+
+    def test_the_device_id_is_asked_with_the_interface_in_the_high_byte(self):
+        for number, model in ((1, b"one"), (2, b"two")):
+            answer = self.bench.control(Setup(0xa1, 0, 0, number << 8, 255))
+            self.assertIn(b"MDL:%b;" % model, answer.data)
+
+    def test_another_interface_has_no_device_id(self):
+        for index in (0, 0x0300):
+            answer = self.bench.control(Setup(0xa1, 0, 0, index, 255))
+            self.assertEqual(answer.status, Status.STALL)
+
+    def test_each_has_its_own_paper(self):
+        self.printers[0].paper = False
+        for number, status in ((1, 0x38), (2, 0x18)):
+            answer = self.bench.control(Setup(0xa1, 1, 0, number, 1))
+            self.assertEqual(answer.data[0], status)
+        id = self.bench.write(0x01, bytes(128))
+        self.bench.write(0x02, b"two")
+        self.assertIsNone(self.bench.answer_to(id))
+        self.assertEqual(self.paper, [b"two"])
+
+    def test_a_reset_is_told(self):
+        self.bench.control(Setup(0x21, 2, 0, 2, 0))
+        self.assertEqual(self.resets, [1])
 
 
 if __name__ == "__main__":
