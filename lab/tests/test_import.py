@@ -4,10 +4,12 @@
 import base64
 import gzip
 import quopri
+import subprocess
 
 import pytest
 
 import examples
+from conftest import LAB
 from usblab import mock
 from usblab.commands.show import sysfs_bytes
 
@@ -173,3 +175,16 @@ def test_all_devices_go_to_files_of_their_own(usb_lab, tmp_path):
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "1209-0920-2.usbdev", "1209-0920.usbdev", "1209-0930.usbdev",
         "1209-2001.usbdev"]
+
+
+@pytest.mark.parametrize("row", [
+    f"{'5a' * 32} image.bin", f"beef: {'5a' * 32} x",
+    f"0000: {'5a5a5a5a ' * 8}x", f"{'>' * 70}{'5a' * 32}x"],
+    ids=["sha256sum", "a word before", "words of xxd", "quoted"])
+def test_a_row_that_is_nearly_hexadecimal_is_read_at_once(row):
+    # a process of its own, as nothing else ends a search that hangs
+    run = subprocess.run([str(LAB / "usb-lab"), "import", "-"], text=True,
+                         input=f"{row}\n", capture_output=True, check=False,
+                         timeout=60)
+    assert run.returncode == 2
+    assert "no device is described" in run.stderr

@@ -13,13 +13,14 @@ from ..model import (BOS, CONFIGURATION, DEVICE, OTHER_SPEED, QUALIFIER,
 from ..rows import tidy
 from .found import Candidate, Source
 
+# Each row can be read in one way only: what can be read in several takes a
+# time that doubles with each byte of a row that is none.
 # xxd: offset, colon, groups, then two blanks and the characters; hexdump -C:
 # offset, two blanks, 16 bytes in two halves, the characters between bars
-XXD = re.compile(r"^([0-9a-f]{4,16}): ((?:[0-9a-f]{2,8} ?)+?)(?:  .*)?$",
-                 re.I)
+XXD = re.compile(r"^([0-9a-f]{4,16}): ((?:[0-9a-f]{2} ?)+?)(?:  .*)?$", re.I)
 HEXDUMP = re.compile(r"^([0-9a-f]{6,16})  ((?:[0-9a-f]{2} {0,2}){1,16})"
                      r"(?: *\|.*)?$", re.I)
-DIGITS = re.compile(r"^(?:(?:0x)?[0-9a-f]{2}(?:[0-9a-f]{2})*[\s,:;]*)+$", re.I)
+DIGITS = re.compile(r"^(?:(?:0x)?[0-9a-f]{2}[\s,:;]*)+$", re.I)
 PATH_FIRST = re.compile(r"^/\S+ (?:[0-9a-f]{2}){18,}$", re.I)
 DEVICE_HEAD = b"\x12\x01"
 
