@@ -10,6 +10,7 @@ from usblab import describe, sdk
 from usblab.commands.show import sysfs_bytes
 from usblab.devicefile import parse
 from usblab.errors import Problem
+from usblab.model import Grade
 
 BLOB = examples.KEYBOARD.hex()
 PROGRAM = f"""# a keyboard
@@ -100,3 +101,46 @@ def test_a_program_in_a_mail_is_imported(usb_lab):
     run = usb_lab("import", "-", text=f"Hi,\n\nthis one:\n\n{quoted}\nBye.\n")
     assert run.returncode == 0, run.stderr
     assert usb_lab("show", "--hex", "1209-0930.usbdev").stdout.strip() == BLOB
+
+
+HALVES = BLOB[:-16], BLOB[-16:]
+
+
+def squashed(*between):
+    """The keyboard, with something between two of its parts."""
+    parts = ", ".join((f'@ANYBLOB="{HALVES[0]}"', *between,
+                       f'@ANYBLOB="{HALVES[1]}"'))
+    return (f"syz_usb_connect(0x1, 0x80, &(0x7f0000000000)=ANY=[{parts}], "
+            "0x0)\n")
+
+
+@pytest.mark.parametrize("value, digits", [
+    ("@ANYRES8", "ff"), ("@ANYRES16", "ffff"), ("@ANYRES32", "ff" * 4),
+    ("@ANYRES64", "ff" * 8), ("@ANYRES16=0x5", "0500"),
+    ("@ANYRES32=0xffffffffffffffff", "ff" * 4), ("@ANYRES64=r0", "00" * 8)])
+def test_a_number_among_squashed_bytes_takes_its_room(value, digits):
+    found = described(squashed(value))
+    assert sysfs_bytes(found).hex().startswith(
+        HALVES[0] + digits + HALVES[1])
+    assert found.grade() == (Grade.GUESSED if "r0" in value else Grade.WHOLE)
+
+
+@pytest.mark.parametrize("value", [
+    "@ANYPTR64=&(0x7f0000000000)=ANY=[]", "@ANYPTR", "@ANYRESDEC",
+    "@ANYRESHEX=r0", "@ANYRESOCT=0x0"])
+def test_what_could_be_of_any_size_is_refused_with_its_line(value):
+    with pytest.raises(Problem, match=f"line 2: .*{value[:7]}.* not known"):
+        described(squashed(value))
+
+
+def test_what_could_be_of_any_size_may_be_in_other_calls():
+    text = "write(r1, &(0x7f0000000000)=ANY=[@ANYPTR64, @ANYRESDEC], 0x9)\n"
+    assert described(squashed() + text).grade() == Grade.WHOLE
+
+
+def test_a_value_that_the_program_leaves_out_is_named():
+    text = ("syz_usb_control_io(0xffffffffffffffff, 0x0, &(0x7f0000000300)="
+            "{0x2c, &(0x7f0000000340)={0x20, 0x1, 0x4, @item}})\n")
+    found = described(squashed() + text)
+    assert any("@item" in note.text and note.grade == Grade.MISSING
+               for note in found.notes)

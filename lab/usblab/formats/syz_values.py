@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import List, Optional, Union
+from typing import Iterator, List, Optional, Union
 
 from ..errors import Problem
 
@@ -17,6 +17,11 @@ TOKEN = re.compile(r"\s*(?:(?P<number>-?0x[0-9a-f]+|-?[1-9]\d*|0)|"
 ESCAPE = re.compile(r"\\(x[0-9a-f]{2}|.)", re.I | re.S)
 NAMED = {"n": "\n", "t": "\t", "r": "\r", "f": "\f", "v": "\v", "a": "\a",
          "b": "\b"}
+# in squashed bytes: a number, as such or in digits, and a pointer
+RESULT = re.compile(r"ANYRES(8|16|32|64)")
+WITHOUT_WIDTH = re.compile(r"ANY(RESDEC|RESHEX|RESOCT|PTR\d*)")
+NO_WIDTH = -1
+NOTHING = ("AUTO", "nil", "@void", "@ANYBLOB")
 CALL = re.compile(r"^(?:r\d+ = )?(\w+)(?:\$(\w+))?\((.*)\)(?: \(.*\))?$")
 
 
@@ -27,8 +32,18 @@ class Group:
     tags: "List[str]" = field(default_factory=list)
 
 
+@dataclass
+class Unknown:
+    """
+    A value that is not in the text; width: its bytes, 0 for one that is left
+    out, NO_WIDTH where what follows it could be anywhere.
+    """
+    what: str
+    width: int
+
+
 # None: a null pointer or what syzkaller leaves to itself
-Value = Union[int, bytes, Group, None]
+Value = Union[int, bytes, Group, Unknown, None]
 
 
 @dataclass
@@ -99,7 +114,8 @@ class Parser:
         if token["text"]:
             return characters(token["text"][1:-1])
         if token["pointer"]:
-            return self.value() if token["pointer"].endswith("=") else None
+            return self.value() if token["pointer"].endswith("=") else \
+                Unknown(token["pointer"], 0)
         if token["tag"]:
             return self.tagged(token["tag"])
         if token["mark"] in ("{", "["):
@@ -107,16 +123,55 @@ class Parser:
         raise Problem(f'"{token[0].strip()}" is not expected', self.line)
 
     def tagged(self, tag: str) -> Value:
-        if not tag.endswith("="):
+        name = tag.strip("@=")
+        given = tag.endswith("=")
+        if WITHOUT_WIDTH.fullmatch(name):
+            if given:
+                self.value()
+            return Unknown(f"@{name}", NO_WIDTH)
+        result = RESULT.fullmatch(name)
+        if result:
+            # without a value it is the default of the resource, -1
+            return in_bytes(self.value() if given else -1,
+                            int(result[1]) // 8)
+        if given:
+            self.tags.append(name)
+            return self.value()
+        if tag in NOTHING:
             return None
-        self.tags.append(tag.strip("@="))
-        return self.value()
+        return Unknown(tag, 0 if tag.startswith("@") else NO_WIDTH)
 
     def group(self, end: str) -> Group:
         before, self.tags = self.tags, []
         made = Group(self.values(end))
         made.tags, self.tags = before, []
         return made
+
+
+def in_bytes(value: Value, width: int) -> Value:
+    """A number of so many bytes; of a call's result the width alone."""
+    if isinstance(value, int):
+        return (value % (1 << 8 * width)).to_bytes(width, "little")
+    if isinstance(value, Unknown):
+        return Unknown(value.what, width)
+    return value
+
+
+def unknown(values: List[Value]) -> Iterator[Unknown]:
+    """The values that are not in the text, also in groups within."""
+    for value in values:
+        if isinstance(value, Unknown):
+            yield value
+        elif isinstance(value, Group):
+            yield from unknown(value.items)
+
+
+def stand_in(value: Unknown, line: int) -> bytes:
+    """Zeros; Problem where it is not known how many."""
+    if value.width == NO_WIDTH:
+        raise Problem(f"the bytes of {value.what} are not known: they are "
+                      "made when the program runs", line)
+    return bytes(value.width)
 
 
 def hex_bytes(text: str, line: int) -> bytes:

@@ -16,13 +16,14 @@ from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 from ..devicefile import DeviceFile, Part
 from ..errors import Problem
-from ..model import (CONFIGURATION, CS_ENDPOINT, CS_INTERFACE, DEVICE,
+from ..model import (AREAS, CONFIGURATION, CS_ENDPOINT, CS_INTERFACE, DEVICE,
                      ENDPOINT, QUALIFIER, REPORT, STRING, Answer, Description,
                      Grade, ids_of, language_table, split, string_descriptor)
 from ..rows import tidy
 from .found import Candidate, Source
 from .lsusb_names import PARSED, width_of
-from .syz_values import Call, Group, Value, parse_call
+from .syz_values import (Call, Group, Unknown, Value, parse_call, stand_in,
+                         unknown)
 
 SPEEDS = {0: "high", 1: "low", 2: "full", 3: "high", 5: "super", 6: "super"}
 # widths of the standard descriptors in vusb.txt; endpoints have 9 bytes there
@@ -76,6 +77,7 @@ def apply(part: Part, description: Description, file: DeviceFile) -> None:
     if first is None or len(first.arguments) < 3:
         raise Problem("no call of syz_usb_connect with a device", 1)
     connect(first, description, part)
+    note_unknown(first.arguments[2:3], first.line, description, AREAS[0])
     for call in calls:
         if call is first:
             continue
@@ -86,6 +88,20 @@ def apply(part: Part, description: Description, file: DeviceFile) -> None:
                              "device", "other")
         else:
             handler(call, description)
+            note_unknown(call.arguments[1:], call.line, description, "other")
+
+
+def note_unknown(values: List[Value], line: int, description: Description,
+                 area: str) -> None:
+    """What the device has in place of values that are not in the text."""
+    for value in unknown(values):
+        if value.width:
+            description.note(Grade.GUESSED, line, f"{value.what} is made when "
+                             f"the program runs: {value.width} bytes of zero "
+                             "in its place", area)
+        else:
+            description.note(Grade.MISSING, line, "the default value of "
+                             f"{value.what}", area)
 
 
 # the device
@@ -151,6 +167,8 @@ class Serializer:
                           '@ANYBLOB="..." can be read', self.line)
         if value is None:
             return b""
+        if isinstance(value, Unknown):
+            return stand_in(value, self.line)
         ints = leading(value.items)
         if len(ints) >= 2:
             return self.descriptor(value)
@@ -239,6 +257,8 @@ def trailing(items: List[Value]) -> int:
     for item in items:
         if isinstance(item, bytes):
             count += len(item)
+        elif isinstance(item, Unknown):
+            count += max(item.width, 0)
         elif isinstance(item, Group) and not leading(item.items):
             count += trailing(item.items)
     return count
@@ -306,6 +326,8 @@ def answer_bytes(value: Value, length: int, line: int) -> bytes:
                 item for item in value.items if isinstance(item, bytes))
         return b"".join(answer_bytes(item, length, line)
                         for item in value.items)
+    if isinstance(value, Unknown):
+        return stand_in(value, line)
     return value or b""
 
 
