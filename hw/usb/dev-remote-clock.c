@@ -77,7 +77,10 @@ void remote_clock_alarm(RemoteClock *c, int64_t at)
     c->due = at == INT64_MAX ? INT64_MAX : c->seen + (at - c->now);
     if (at != INT64_MAX) {
         timer_mod(c->timer, c->due);
-    } else if (timer_pending(c->timer)) {       /* else save the lock */
+        return;
+    }
+    c->away = false;            /* nothing waits that has to come to pass */
+    if (timer_pending(c->timer)) {      /* else save the lock */
         timer_del(c->timer);
     }
 }

@@ -707,12 +707,16 @@ void remote_deliver(USBRemoteState *s)
 static int64_t remote_stages_time(USBRemoteState *s, int64_t since)
 {
     USBDevice *udev = USB_DEVICE(s);
+    int64_t now = remote_now(s), end;
 
     if (!s->stages || udev->setup_index >= udev->setup_len) {
         return 0;
     }
-    s->settled_at = MAX(s->settled_at, remote_now(s) + REMOTE_SETTLE_NS);
-    return since + (udev->setup_len / 8 + 1) * REMOTE_FRAME_NS;
+    end = since + (udev->setup_len / 8 + 1) * REMOTE_FRAME_NS;
+    if (now < end) {        /* else the guest has left it unread */
+        s->settled_at = MAX(s->settled_at, now + REMOTE_SETTLE_NS);
+    }
+    return end;
 }
 
 /*

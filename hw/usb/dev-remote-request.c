@@ -434,7 +434,8 @@ void remote_abort(USBRemoteState *s, int status)
 
 /*
  * The peer has gone: what it has not answered, it will not.  Packets wait for
- * the unplug.
+ * the unplug.  IN answers behind such a request go with it: their data is not
+ * of the packet that would take it.
  */
 void remote_void_unanswered(USBRemoteState *s)
 {
@@ -444,11 +445,14 @@ void remote_void_unanswered(USBRemoteState *s)
 
     for (i = 0; i < REMOTE_ENDPOINTS; i++) {
         RemoteEndpoint *ep = &s->eps[i];
+        bool hole = false;
 
         QTAILQ_FOREACH_SAFE(r, &ep->requests, next, next) {
-            if (r->state == REMOTE_DONE && !r->stands_in) {
+            if (r->state == REMOTE_DONE && !r->stands_in &&
+                !(hole && remote_ep_is_in(ep))) {
                 continue;
             }
+            hole |= !r->discard;
             rp = remote_packet_of(r);
             if (rp) {
                 remote_unask(ep, rp);

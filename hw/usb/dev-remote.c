@@ -294,7 +294,9 @@ static void remote_set_address(USBRemoteState *s, USBPacket *p, int value,
     default:
         USB_DEVICE(s)->addr = value & 0x7f;
         s->address = value & 0x7f;
-        remote_conn_due(s, REMOTE_DUE_ADDRESS);
+        if (s->plug == REMOTE_IN) {     /* else it is of no attachment now */
+            remote_conn_due(s, REMOTE_DUE_ADDRESS);
+        }
     }
 }
 

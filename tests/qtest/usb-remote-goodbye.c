@@ -272,6 +272,49 @@ static void device_del_waits_for_nothing(const void *opaque)
     rig_free(rig);
 }
 
+/*
+ * Data is left unread by a SETUP behind it that the core refuses, and nothing
+ * reads it any more.
+ */
+static void unread_data_stage_ends(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+    UsbHcTransfer *xfer;
+
+    rig->quiet = true;          /* the core says so on stderr */
+    rig->peer->auto_control = false;
+    xfer = begin(rig, CONTROL_IN);
+    answer(rig, peer_expect(rig->peer, USB_REMOTE_MSG_SUBMIT));
+    check(xfer);
+    xfer = begin_control(rig, 0xc0, 5000);
+    g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_STALL);
+    usbhc_transfer_free(xfer);
+    peer_send_detach(rig->peer);
+    peer_expect_free(rig->peer, USB_REMOTE_MSG_DETACHED);
+    rig_free(rig);
+}
+
+/* The second of two reads is answered: its data is not the first one's. */
+static void answer_behind_a_hole_is_nobodys(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+    UsbHcTransfer *first = usbhc_submit(rig->bulk_in, NULL, SIZE);
+    UsbHcTransfer *second = usbhc_submit(rig->bulk_in, NULL, SIZE);
+    PeerMessage *m = peer_expect(rig->peer, USB_REMOTE_MSG_SUBMIT);
+
+    peer_message_free(m);
+    m = peer_expect(rig->peer, USB_REMOTE_MSG_SUBMIT);
+    peer_hold(rig->peer);
+    answer(rig, m);
+    say_detach(rig);
+    peer_release(rig->peer);
+    peer_expect_free(rig->peer, USB_REMOTE_MSG_DETACHED);
+    g_assert_cmpint(usbhc_wait(first), !=, USBHC_OK);
+    usbhc_transfer_free(first);
+    usbhc_transfer_free(second);
+    rig_free(rig);
+}
+
 void usb_remote_goodbye_add(void)
 {
     rig_add_all("answer-then-detach", answer_then_detach);
@@ -283,4 +326,7 @@ void usb_remote_goodbye_add(void)
     rig_add_all("long-read-then-detach", long_read_then_detach);
     rig_add_all("unplug-waits-one-interval", unplug_waits_one_interval);
     rig_add_all("device-del-waits-for-nothing", device_del_waits_for_nothing);
+    rig_add_all("unread-data-stage-ends", unread_data_stage_ends);
+    rig_add(&usbhc_xhci, "answer-behind-a-hole-is-nobodys",
+            answer_behind_a_hole_is_nobodys);
 }
