@@ -557,6 +557,7 @@ static void consumed_of_a_poll(Rig *rig, uint32_t consumed, const char *rest)
     cancel = peer_expect(rig->peer, USB_REMOTE_MSG_CANCEL);
     g_assert_cmpint(cancel->head.id, ==, m->head.id);
     peer_message_free(cancel);
+    rig_run(rig, POLL_LOST_MS);     /* it is polled for when that is said */
     peer_send_complete(rig->peer, &m->head, USB_REMOTE_STATUS_CANCELLED, NULL,
                        consumed, NULL, -1);
     peer_message_free(m);
