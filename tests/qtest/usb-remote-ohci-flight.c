@@ -331,22 +331,50 @@ static void format_changed_in_flight(const void *opaque)
     rig_free(rig);
 }
 
-/* The answers are there when the guest runs again, and not before. */
-static void answered_while_stopped(const void *opaque)
+/*
+ * The stop waits for the block layer.  What comes of that has to be in the
+ * guest's memory, for a migration.
+ */
+static void answered_by_the_stop(const void *opaque)
 {
     Rig *rig = rig_with(opaque, RIG_SLOW_DISK);
     UsbHcTransfer *xfer;
-    uint32_t head;
+    uint32_t tail;
 
     rig_start_slow_read(rig, USBHC_BULK);
     xfer = usbhc_submit(rig->bulk_in, NULL, RIG_BLOCK);
     rig_run(rig, 3);
-    head = usbhc_get32(rig->hc, rig->bulk_in->head + 8);
+    tail = usbhc_get32(rig->hc, rig->bulk_in->head + 4);
     rig_stop(rig);
-    g_assert_cmphex(usbhc_get32(rig->hc, rig->bulk_in->head + 8), ==, head);
+    g_assert_cmphex(usbhc_get32(rig->hc, rig->bulk_in->head + 8) & ~15u, ==,
+                    tail);
     rig_cont(rig);
     g_assert_cmpint(usbhc_wait(xfer), ==, USBHC_OK);
     usbhc_transfer_free(xfer);
+    rig_free(rig);
+}
+
+/* The second's packet waits for the end of the first's. */
+static void two_eds_take_turns_at_an_endpoint(const void *opaque)
+{
+    Rig *rig = rig_new_plugged(opaque);
+    UsbHcEndpoint *other = usbhc_ep(rig->dev, PEER_BULK_IN, USBHC_BULK, 64, 0);
+    UsbHcTransfer *xfer[2];
+    PeerMessage *m;
+    unsigned i;
+
+    xfer[0] = usbhc_submit(rig->bulk_in, NULL, 4);
+    m = rig_submit(rig, PEER_BULK_IN);
+    xfer[1] = usbhc_submit(other, NULL, 4);
+    rig_run(rig, 3);
+    g_assert_cmpuint(rig->peer->bulk_submits, ==, 1);
+    for (i = 0; i < 2; i++) {
+        peer_answer_ok(rig->peer, i ? rig_submit(rig, PEER_BULK_IN) : m,
+                       "data", 4);
+        g_assert_cmpint(usbhc_wait(xfer[i]), ==, USBHC_OK);
+        usbhc_transfer_free(xfer[i]);
+    }
+    usbhc_ep_close(other);
     rig_free(rig);
 }
 
@@ -373,5 +401,7 @@ void usb_remote_ohci_flight_add(void)
     rig_add(&usbhc_ohci, "tds-changed-in-flight", tds_changed_in_flight);
     rig_add(&usbhc_ohci, "format-changed-in-flight",
             format_changed_in_flight);
-    rig_add(&usbhc_ohci, "answered-while-stopped", answered_while_stopped);
+    rig_add(&usbhc_ohci, "answered-by-the-stop", answered_by_the_stop);
+    rig_add(&usbhc_ohci, "two-eds-take-turns-at-an-endpoint",
+            two_eds_take_turns_at_an_endpoint);
 }

@@ -270,6 +270,26 @@ static void short_where_the_td_must_be_full(const void *opaque)
     rig_free(rig);
 }
 
+/* A descriptor's first four bytes in HcControl are a reset of the bus. */
+static void data_cannot_reset_the_controller(const void *opaque)
+{
+    static const uint8_t setup[8] = { 0x80, 6, 0, 1, 0, 0, 4, 0 };
+    Rig *rig = rig_with(opaque, TABLET);
+    uint32_t at = rig->hc->bar.addr + HC_CONTROL;
+    UsbHcTransfer *xfer = usbhc_submit_control(rig->dev, setup, NULL);
+
+    usbhc_put32(rig->hc, xfer->td[1] + 4, at);
+    usbhc_put32(rig->hc, xfer->td[1] + 12, at + 3);
+    rig_run(rig, 3);
+    g_assert_cmphex(qpci_io_readl(rig->hc->pci, rig->hc->bar, HC_CONTROL), ==,
+                    CONTROL_RUN);
+    g_assert_cmphex(qpci_io_readl(rig->hc->pci, rig->hc->bar, HC_INTR_STATUS) &
+                    INTR_UE, !=, 0);
+    rig->hc->gone = true;
+    usbhc_transfer_free(xfer);
+    rig_free(rig);
+}
+
 #define OLD_BUFFER      8192
 
 /*
@@ -433,6 +453,8 @@ void usb_remote_ohci_add(void)
     rig_add(&usbhc_ohci, "packets-of-no-bytes", packets_of_no_bytes);
     rig_add(&usbhc_ohci, "short-where-the-td-must-be-full",
             short_where_the_td_must_be_full);
+    rig_add(&usbhc_ohci, "data-cannot-reset-the-controller",
+            data_cannot_reset_the_controller);
     rig_add(&usbhc_ohci, "packet-in-flight-at-a-migration",
             packet_in_flight_at_a_migration);
     rig_add(&usbhc_ohci, "suspended-port-resumes-when-told",

@@ -29,6 +29,7 @@
 #define COMMAND_BLF     (1 << 2)
 #define INTR_WDH        (1 << 1)
 #define INTR_SF         (1 << 2)
+#define INTR_UE         (1 << 4)
 #define INTR_RHSC       (1 << 6)
 #define RH_POWER        (1 << 16)
 #define PORT_CCS        (1 << 0)
