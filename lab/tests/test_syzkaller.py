@@ -144,3 +144,35 @@ def test_a_value_that_the_program_leaves_out_is_named():
     found = described(squashed() + text)
     assert any("@item" in note.text and note.grade == Grade.MISSING
                for note in found.notes)
+
+
+def control_io(answer):
+    """A call that answers for descriptors with one structure."""
+    return ("syz_usb_control_io$hid(0xffffffffffffffff, &(0x7f0000000100)="
+            "{0x24, 0x0, 0x0, &(0x7f0000000200)=" + answer
+            + ", 0x0}, 0x0)\n")
+
+
+@pytest.mark.parametrize("parts, report", [
+    ('@ANYBLOB="00220500000005010906c0"', "05010906c0"),
+    ('@ANYBLOB="00220500000005010906c0ffff"', "05010906c0"),
+    ('@ANYBLOB="0022", @ANYRES32=0x3, @ANYBLOB="0501"', "050100")])
+def test_an_answer_squashed_to_bytes_is_read(parts, report):
+    found = described(squashed() + control_io(f"ANY=[{parts}]"))
+    assert found.reports[0].hex() == report
+
+
+@pytest.mark.parametrize("answer", [
+    'ANY=[@ANYBLOB="002205"]', '"0022050000000501"', "{0x0, 0x22}",
+    '{0x0, 0x22, "05"}'])
+def test_an_answer_that_cannot_be_read_is_named(answer):
+    found = described(squashed() + control_io(answer))
+    notes = [note for note in found.notes if "an answer of" in note.text]
+    assert [(note.grade, note.line) for note in notes] == [
+        (Grade.MISSING, 3)]
+
+
+def test_answers_squashed_as_a_whole_are_named():
+    found = described(squashed() + "syz_usb_control_io(r0, &(0x7f0000000100)"
+                      '="24000000", 0x0)\n')
+    assert any("an answer of" in note.text for note in found.notes)

@@ -34,6 +34,10 @@ STANDARD = {1: (1, 1, 2, 1, 1, 1, 1, 2, 2, 2, 1, 1, 1, 1),
 COMMUNICATIONS, AUDIO = 2, 1
 IN_KINDS = (0x80, 0x81, 0x82, 0x83)     # to device, interface, endpoint, other
 DEFAULT_STRING = "syz"
+# an answer (vusb_descriptor and vusb_response in sys/linux/vusb.txt)
+ANSWER_FIELDS = 3
+ANSWER_HEAD = struct.Struct("<BBI")
+MAX_LENGTH = 0xffff             # wLength
 
 
 def find(source: Source) -> List[Candidate]:
@@ -116,7 +120,7 @@ def connect(call: Call, description: Description, part: Part) -> None:
         description.note(Grade.INFERRED, call.line,
                          f"the device has {len(data)} bytes, {length} of "
                          "which are used")
-    data = data[:length].ljust(min(length, 0xffff), b"\0")
+    data = to_length(data, length)
     if len(data) < 18:
         raise Problem(f"a device of {len(data)} bytes", call.line)
     description.speed = SPEEDS.get(speed & 7, "high")
@@ -285,28 +289,58 @@ def flattened(items: List[Value], count: int
 
 def control_io(call: Call, description: Description) -> None:
     """Descriptors by their type, answers by their request."""
-    if len(call.arguments) > 1 and isinstance(call.arguments[1], Group):
-        for kind, subtype, data in answers(call.arguments[1], call.line):
-            descriptor_answer(kind, subtype, data, description)
-    if len(call.arguments) > 2 and isinstance(call.arguments[2], Group):
-        for kind, request, data in answers(call.arguments[2], call.line):
-            for to in IN_KINDS:
-                description.answers.append(Answer(
-                    bytes((to | kind & 0x60, request)), data))
+    for kind, subtype, data in answers(call, 1, description):
+        descriptor_answer(kind, subtype, data, description)
+    for kind, request, data in answers(call, 2, description):
+        for to in IN_KINDS:
+            description.answers.append(Answer(
+                bytes((to | kind & 0x60, request)), data))
 
 
-def answers(group: Group, line: int) -> Iterator[Tuple[int, int, bytes]]:
-    """(type, request or descriptor type, data) of each that is there."""
-    for item in group.items:
-        if not isinstance(item, Group) or len(item.items) < 3:
+def answers(call: Call, number: int, description: Description
+            ) -> Iterator[Tuple[int, int, bytes]]:
+    """
+    (type, request or descriptor type, data) of each that is in an argument;
+    numbers are the length of the whole, and pointers to nothing.
+    """
+    given = call.arguments[number] if number < len(call.arguments) else None
+    for item in given.items if isinstance(given, Group) else [given]:
+        if item is None or isinstance(item, (int, Unknown)):
             continue
-        kind, what, length, *rest = item.items
-        if not (isinstance(kind, int) and isinstance(what, int)
-                and isinstance(length, int)):
-            continue
-        data = b"".join(answer_bytes(value, length, line) for value in rest)
-        yield kind & 0xff, what & 0xff, data[:length].ljust(
-            min(length, 0xffff), b"\0")
+        try:
+            yield answer(item, call.line)
+        except ValueError as err:
+            description.note(Grade.MISSING, call.line, "an answer of "
+                             f"{call.name}: {err}", "other")
+
+
+def answer(item: Value, line: int) -> Tuple[int, int, bytes]:
+    """One answer, also squashed to bytes; ValueError for what is none."""
+    if not isinstance(item, Group):
+        raise ValueError("bytes that are no structure")
+    if not leading(item.items):
+        return squashed_answer(Serializer(line).emit(item))
+    if len(item.items) < ANSWER_FIELDS:
+        raise ValueError(f"{len(item.items)} values, no data")
+    kind, what, length, *rest = item.items
+    if not (isinstance(kind, int) and isinstance(what, int)
+            and isinstance(length, int)):
+        raise ValueError("no numbers for type, request and length")
+    data = b"".join(answer_bytes(value, length, line) for value in rest)
+    return kind & 0xff, what & 0xff, to_length(data, length)
+
+
+def squashed_answer(data: bytes) -> Tuple[int, int, bytes]:
+    """As it lies in memory: two bytes, the length in 32 bits, the data."""
+    if len(data) < ANSWER_HEAD.size:
+        raise ValueError(f"squashed to {len(data)} bytes")
+    kind, what, length = ANSWER_HEAD.unpack_from(data)
+    return kind, what, to_length(data[ANSWER_HEAD.size:], length)
+
+
+def to_length(data: bytes, length: int) -> bytes:
+    """Cut, or with the zeros that memory has."""
+    return data[:length].ljust(min(length, MAX_LENGTH), b"\0")
 
 
 def answer_bytes(value: Value, length: int, line: int) -> bytes:
@@ -395,7 +429,7 @@ def ep_write(call: Call, description: Description) -> None:
         address = nth_in_endpoint(description, where)
     if address is not None:
         description.streams.setdefault(address, []).append(
-            body[:length].ljust(min(length, 0xffff), b"\0"))
+            to_length(body, length))
 
 
 def nth_in_endpoint(description: Description, number: int) -> Optional[int]:
