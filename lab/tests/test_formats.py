@@ -10,6 +10,7 @@ import pytest
 import examples
 import judge
 from usblab import describe
+from usblab.devicefile import DeviceFile, Part
 
 REPORT = examples.read(examples.text("keyboard")).reports[0]
 UMOCKDEV = judge.umockdev([examples.KEYBOARD, examples.MODEM]).replace(
@@ -230,3 +231,28 @@ def test_what_the_two_commands_print_is_read(usb_lab):
     assert "the report descriptor of interface 0, 63 bytes" in run.stdout
     imported(usb_lab, text, "-d", "1209:0920")
     assert shown(usb_lab) == examples.DISK
+
+
+def device_of(endpoint, class_=0, protocol=0, version=0x0200):
+    """A device in hex with one endpoint: bmAttributes, wMaxPacketSize."""
+    kind, size = endpoint
+    body = bytes((9, 4, 0, 0, 1, 0xff, 0, 0, 0, 7, 5, 0x81, kind)) + \
+        size.to_bytes(2, "little") + b"\x01"
+    head = b"\x12\x01" + version.to_bytes(2, "little") + bytes(
+        (class_, 0, protocol, 64)) + bytes.fromhex("09121020000100000001")
+    configuration = bytes((9, 2, 9 + len(body), 0, 1, 1, 0, 0x80, 50)) + body
+    return describe.describe(DeviceFile(parts=[
+        Part("descriptors", "", (head + configuration).hex(), 1)]))
+
+
+@pytest.mark.parametrize("speed, endpoint, more", [
+    ("high", (1, 0x1400), {}), ("high", (1, 0x0b00), {}),
+    ("high", (1, 1024), {}), ("full", (1, 1023), {}),
+    ("high", (3, 1), {"class_": 9, "protocol": 1}),
+    ("high", (3, 1), {"class_": 9, "protocol": 2}),
+    ("full", (3, 1), {"class_": 9, "protocol": 0}),
+    ("full", (3, 1), {"class_": 9, "protocol": 1, "version": 0x0110}),
+    ("full", (3, 1), {"protocol": 1})])
+def test_sizes_and_hubs_of_high_speed_only_give_the_speed(speed, endpoint,
+                                                          more):
+    assert device_of(endpoint, **more).speed == speed

@@ -18,6 +18,9 @@ SUPER_VERSION, HIGH_VERSION = 0x0300, 0x0200
 # what reading a text raises that is not what it is taken for
 MALFORMED = (ValueError, LookupError, TypeError, OverflowError, struct.error)
 BULK, INTERRUPT = 2, 3                      # USB 2.0 table 9-13
+MORE_TRANSACTIONS = 0x18                    # bits 12 and 11 of wMaxPacketSize
+FULL_SPEED_MOST = 1023                      # bytes of an isochronous packet
+HUB, SINGLE_TT, MULTIPLE_TT = 9, 1, 2       # bDeviceClass, bDeviceProtocol
 
 
 def load(path: "str | Path") -> Description:
@@ -101,7 +104,8 @@ def likely_speed(description: Description) -> str:
     bulk = {packet_size(item) for item in endpoints if item[3] & 3 == BULK}
     if version >= SUPER_VERSION and device[7:8] == b"\x09":
         return "super"
-    if 512 in bulk:
+    if 512 in bulk or device[7:8] == b"\x40" and (
+            is_fast_hub(device) or any(map(is_fast, endpoints))):
         return "high"
     if bulk or version < HIGH_VERSION or device[7:8] != b"\x40":
         return "low" if is_slow(device, endpoints) else "full"
@@ -117,6 +121,18 @@ def is_slow(device: bytes, endpoints: "list[bytes]") -> bool:
     return device[7:8] == b"\x08" and bool(endpoints) and all(
         item[3] & 3 == INTERRUPT and packet_size(item) <= 8 and item[6] >= 10
         for item in endpoints)
+
+
+def is_fast(endpoint: bytes) -> bool:
+    """Sizes that only high speed has (USB 2.0 sections 5.6.3 and 5.9)."""
+    return bool(endpoint[5] & MORE_TRANSACTIONS) or \
+        packet_size(endpoint) > FULL_SPEED_MOST
+
+
+def is_fast_hub(device: bytes) -> bool:
+    """A hub with a transaction translator (USB 2.0 section 11.23.1)."""
+    return int.from_bytes(device[2:4], "little") >= HIGH_VERSION and \
+        device[4] == HUB and device[6] in (SINGLE_TT, MULTIPLE_TT)
 
 
 def packet_size(endpoint: bytes) -> int:
