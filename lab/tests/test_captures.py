@@ -12,6 +12,7 @@ from usblab import capture, describe, sdk
 from usblab.devicefile import parse, read
 from usblab.errors import Problem
 from usblab.formats import enumeration
+from usblab.model import Grade
 
 
 def imported(usb_lab, data, *options):
@@ -105,3 +106,36 @@ def test_what_went_to_address_0_belongs_to_the_device():
 def test_a_wrong_line_of_a_control_part_is_named(line):
     with pytest.raises(Problem, match="line 2"):
         describe.describe(parse(f"--- control\n{line}\n"))
+
+
+def control(count, *configurations):
+    """A control part: the device descriptor, and these configurations."""
+    device = examples.KEYBOARD[:17] + bytes((count,))
+    rows = [f"80 06 0100 0000 0012 = {device.hex(' ')}\n"] + [
+        f"80 06 02{index:02x} 0000 00ff = {examples.KEYBOARD[18:].hex(' ')}\n"
+        for index in configurations]
+    return "--- control\n" + "".join(rows)
+
+
+@pytest.mark.parametrize("text, absent", [
+    (control(1), "index 0"), (control(2, 0), "index 1"),
+    (control(4, 1), "index 0, 2, 3")])
+def test_a_configuration_that_was_never_read_is_missing(text, absent):
+    found = describe.describe(parse(text))
+    notes = [note.text for note in found.notes
+             if note.grade == Grade.MISSING and note.area == "descriptors"]
+    assert len(notes) == 1
+    assert absent in notes[0].split(";")[0]
+    assert "--capture" in notes[0]
+    assert found.grade() == Grade.MISSING
+
+
+def test_a_configuration_may_be_in_another_part():
+    text = f"{control(1)}--- descriptors\n{examples.KEYBOARD.hex()}\n"
+    assert describe.describe(parse(text)).grade() == Grade.WHOLE
+
+
+def test_without_a_capture_there_is_no_word_of_it():
+    text = f"--- descriptors\n{examples.KEYBOARD[:18].hex()}\n"
+    notes = [note.text for note in describe.describe(parse(text)).notes]
+    assert "the configuration descriptor of index 0" in notes

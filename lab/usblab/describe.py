@@ -11,10 +11,12 @@ from . import devicefile, override
 from .devicefile import DeviceFile
 from .errors import Problem
 from .formats import READERS
-from .model import (DEVICE, ENDPOINT, QUALIFIER, STRING, Description, Grade,
-                    language_table, split)
+from .model import (CONFIGURATION, DEVICE, ENDPOINT, QUALIFIER, STRING,
+                    Description, Grade, language_table, split)
 
 SUPER_VERSION, HIGH_VERSION = 0x0300, 0x0200
+# parts that have no more than was asked while they were made
+RECORDINGS = {"control", "usbmon"}
 # what reading a text raises that is not what it is taken for
 MALFORMED = (ValueError, LookupError, TypeError, OverflowError, struct.error)
 BULK, INTERRUPT = 2, 3                      # USB 2.0 table 9-13
@@ -43,6 +45,8 @@ def describe(file: DeviceFile) -> Description:
         read_part(part, description, file)
     if not description.device:
         raise Problem("no part of it has a device descriptor")
+    note_missing_configurations(description,
+                                {part.kind for part in file.parts})
     description.speed = file.speed or description.speed or \
         guess_speed(description)
     if any(kind == STRING for kind, _ in description.descriptors):
@@ -51,6 +55,24 @@ def describe(file: DeviceFile) -> Description:
     override.apply(file.override, description)
     note_missing_strings(description)
     return description
+
+
+def note_missing_configurations(description: Description,
+                                kinds: "set[str]") -> None:
+    """
+    Those that bNumConfigurations counts and the evidence does not have; not
+    for syzkaller, which counts at random and answers with the first.
+    """
+    if "syzkaller" in kinds:
+        return
+    way = "; usb-lab import LSUSB --capture CAPTURE takes it from the output " \
+        "of lsusb -v" if kinds <= RECORDINGS else ""
+    count = description.device[17] if len(description.device) > 17 else 0
+    absent = [str(index) for index in range(count)
+              if (CONFIGURATION, index) not in description.descriptors]
+    if absent:
+        description.note(Grade.MISSING, 0, "the configuration descriptor of "
+                         f"index {', '.join(absent)}{way}")
 
 
 def note_missing_strings(description: Description) -> None:
