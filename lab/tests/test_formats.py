@@ -153,6 +153,18 @@ def test_a_row_without_a_value_is_refused(usb_lab, old, new):
     assert len(run.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("old, new, gap", [
+    ("#EPs= 1", "#EPs= 2", "interface 1, alternate setting 0: 1 of 2"),
+    ("E:  Ad=02(O) Atr=02(Bulk) MxPS= 512 Ivl=125us\n", "",
+     "interface 0, alternate setting 0: 1 of 2"),
+    ("If#= 1 Alt= 0", "If#= 1 Alt= 3", "alternate setting 0 of interface 1")])
+def test_rows_that_are_not_in_the_text_are_named(usb_lab, old, new, gap):
+    run = imported(usb_lab, DEVICES.split("\n\n")[0].replace(old, new) + "\n")
+    assert [row for row in run.stdout.splitlines() if "missing: " in row
+            and gap in row]
+    assert "descriptors missing" in run.stdout.splitlines()[0]
+
+
 # recordings of fwupd
 
 def base64_of(data):

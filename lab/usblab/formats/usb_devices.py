@@ -15,7 +15,7 @@ from ..devicefile import DeviceFile, Part
 from ..errors import Problem
 from ..model import (COMPANION, CONFIGURATION, DEVICE, ENDPOINT, HID,
                      INTERFACE, REPORT, STRING, SYSFS_SPEEDS, Description,
-                     Grade, language_table, string_descriptor)
+                     Grade, language_table, split, string_descriptor)
 from ..rows import tidy
 from . import hid_report
 from .found import Candidate, Source
@@ -79,11 +79,38 @@ def apply(part: Part, description: Description, file: DeviceFile) -> None:
         raise Problem('no row "T: ... Spd=" with a speed', 1)
     description.speed = speed
     Skeleton(description, speed).read(rows)
+    for data in description.configurations():
+        for gap in gaps(data):
+            description.note(Grade.MISSING, 0, gap)
     for area, text in (
             ("descriptors", "class-specific descriptors are not in this "
              "text, HID descriptors are made up"),
             ("strings", "their indexes are not in this text")):
         description.note(Grade.GUESSED, 1, text, area)
+
+
+def gaps(configuration: bytes) -> Iterator[str]:
+    """Rows that other rows of the same interface count, or start from."""
+    settings: Dict[int, List[int]] = {}
+    endpoints: Dict[Tuple[int, int], int] = {}
+    counted: Dict[Tuple[int, int], int] = {}
+    where = (0, 0)
+    for _, item in split(configuration):
+        if item[1] == INTERFACE:
+            where = (item[2], item[3])
+            settings.setdefault(item[2], []).append(item[3])
+            counted[where] = item[4]
+            endpoints[where] = 0
+        elif item[1] == ENDPOINT:
+            endpoints[where] = endpoints.get(where, 0) + 1
+    for number, own in settings.items():
+        if 0 not in own:
+            yield f"alternate setting 0 of interface {number}"
+    for (number, setting), count in counted.items():
+        if endpoints[number, setting] != count:
+            yield (f"interface {number}, alternate setting {setting}: "
+                   f"{endpoints[number, setting]} of {count} endpoints have "
+                   'a row "E:"')
 
 
 class Skeleton:
