@@ -67,7 +67,8 @@ def remarks(engine: Engine) -> List[str]:
         for configuration in engine.layout.declared(speed):
             found.update(dict.fromkeys(_of_configuration(configuration,
                                                          speed)))
-        if not any(c.settings() for c in engine.layout.declared(speed)):
+        if not _has_raw_configuration(device) and not any(
+                c.settings() for c in engine.layout.declared(speed)):
             found["the device has no interfaces: override configurations(), "
                   "or set self.functions"] = None
     for run in engine.layout.places(engine.speed):
@@ -76,6 +77,13 @@ def remarks(engine: Engine) -> List[str]:
         found[f"the string {text[:20]!r}... is cut: a descriptor has room "
               "for 126 UTF-16 code units"] = None
     return list(found)
+
+
+def _has_raw_configuration(device: Device) -> bool:
+    """Its interfaces are in bytes then, and not declared."""
+    return any(desc.CONFIGURATION in (key if isinstance(key, tuple)
+                                      else (key,))[:1]
+               for key in device.raw_descriptors)
 
 
 def _of_class(kind: Type[Any], base: Type[Any]) -> Iterator[str]:

@@ -122,6 +122,13 @@ class Mistakes(Commands):
         out = self.do("describe", self.file(HEAD + GOOD))[1]
         self.assertNotIn("Remark", out)
 
+    def test_a_configuration_given_as_bytes_has_its_interfaces(self):
+        raw = "bytes.fromhex('090212000101008032090400000103000000')"
+        for key in ("2", "(2, 0)"):
+            body = f"    raw_descriptors = {{{key}: {raw}}}\n"
+            out = self.do("describe", self.file(HEAD + body))[1]
+            self.assertNotIn("Remark", out)
+
     def test_one_word_says_that_it_is_meant_so(self):
         for body, _ in REMARKS:
             text = f"{HEAD}    deliberate = True\n{body}\n"
