@@ -182,3 +182,16 @@ def test_the_status_is_that_of_the_worst():
     assert run.status(entries("1:good", "1:bad")) == 1
     assert run.status(entries("1:good", "2:skipped")) == 0
     assert run.status(entries("2:skipped")) == 125
+
+
+@pytest.mark.parametrize("command", [
+    ["run", "no-such-folder"], ["run", "none.usbdev"],
+    ["try", "none.usbdev"], ["bisect", "none.usbdev", "-k", "6.1"]])
+def test_a_device_that_is_not_there_is_said_before_kernels_are_fetched(
+        usb_lab, monkeypatch, command):
+    monkeypatch.setattr(try_, "find_all", lambda specs: pytest.fail(
+        "kernels are looked for"))
+    found = usb_lab(*command)
+    assert found.returncode == 2
+    assert found.stderr == (f"usb-lab: {command[1]}: No such file or "
+                            "directory\n")

@@ -38,8 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    sources = try_.find_all(options.kernel)
     setting = try_.make_setting(options, options.controller)
+    sources = try_.find_all(options.kernel)
     outcomes: Dict[int, Outcome] = {}
 
     def judge(index: int) -> Optional[bool]:

@@ -96,6 +96,8 @@ def find(paths: List[Path]) -> List[Path]:
     """The device files there; raises Problem where there are none."""
     found: List[Path] = []
     for path in paths:
+        if not path.exists():
+            raise Problem(f"{path}: No such file or directory")
         ours = sorted(path.rglob(f"*{SUFFIX}")) if path.is_dir() else [path]
         if not ours:
             raise Problem(f"{path} has no device file (*{SUFFIX})")

@@ -106,9 +106,9 @@ def add_looking(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    sources = find_all(options.kernel)
     settings = [make_setting(options, controller)
                 for controller in options.controller or CONTROLLERS[:1]]
+    sources = find_all(options.kernel)
     pairs = [(source, setting) for source in sources for setting in settings]
     outcomes: List[Outcome] = []
     for source, setting in pairs:
