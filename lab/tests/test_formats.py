@@ -89,6 +89,29 @@ def test_around_a_report_alone_a_device_is_made_up(usb_lab, report):
     assert shown(usb_lab)[18 + 25:18 + 27] == b"\x3f\0"
 
 
+def test_around_a_report_without_ids_a_device_of_the_given_ids_is_made(
+        usb_lab):
+    run = imported(usb_lab, DUMP, "--device", "1209:0930")
+    assert run.stdout.startswith("1209:0930: full speed")
+    assert shown(usb_lab)[8:12].hex() == "09123009"
+    assert "the report descriptor of interface 0, 63 bytes" in run.stdout
+
+
+@pytest.mark.parametrize("options", [(), ("-d", "1"), ("--all",)])
+def test_for_a_report_without_ids_the_option_that_gives_them_is_named(
+        usb_lab, options):
+    run = usb_lab("import", "-", *options, text=DUMP)
+    assert run.returncode == 2
+    assert "--device VENDOR:PRODUCT" in run.stderr
+
+
+def test_ids_that_are_given_do_not_go_to_reports_of_other_devices(usb_lab):
+    text = f"{examples.KEYBOARD.hex()}\n\n{DUMP}"
+    run = usb_lab("import", "-", "-d", "1209:2222", text=text)
+    assert run.returncode == 2
+    assert '"1209:2222" is 0 of these' in run.stderr
+
+
 def test_a_report_with_bytes_missing_is_refused(usb_lab):
     run = usb_lab("import", "-", text=RECORDED.replace("R: 63", "R: 64"))
     assert run.returncode == 2

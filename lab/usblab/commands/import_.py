@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -29,13 +30,16 @@ from ..model import Description
 from ..source import python_source
 from .show import notes, summary
 
+IDS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE",
                         help="what was sent; - is standard input")
     parser.add_argument("-d", "--device", metavar="ID", default="",
                         help="which device, if there are several: "
-                        "VENDOR:PRODUCT or its number in the list")
+                        "VENDOR:PRODUCT or its number in the list; the ids "
+                        "of a report descriptor that is alone")
     parser.add_argument("--all", action="store_true",
                         help="each device to a file of its own, in the "
                         "folder of --output")
@@ -53,7 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    candidates = find(read_input(options.file), options.file)
+    candidates = find(read_input(options.file), options.file,
+                      options.device.lower())
     if options.all:
         return import_all(candidates, options)
     import_one(choose(candidates, options), candidates, options,
@@ -123,11 +128,23 @@ def save(path: Path, text: str) -> None:
         raise Problem(f"{path}: {err.strerror}") from None
 
 
-def find(data: bytes, name: str) -> List[Candidate]:
-    """All evidence of devices in what was sent."""
+def find(data: bytes, name: str, wanted: str) -> List[Candidate]:
+    """
+    All evidence of devices in what was sent; wanted: the ids of reports that
+    are alone and do not have them.
+    """
     found = [candidate for source in mail.sources(data, name)
              for finder in FINDERS for candidate in find_with(finder, source)]
+    if IDS.fullmatch(wanted) and not any(one.main for one in found):
+        for report in nameless(found):
+            report.ids = wanted
     return found + made_up(found)
+
+
+def nameless(candidates: List[Candidate]) -> List[Candidate]:
+    """Report descriptors that do not say of which device they are."""
+    return [candidate for candidate in candidates
+            if candidate.kind == "hid-report" and not candidate.ids]
 
 
 def find_with(finder: Finder, source: Source) -> List[Candidate]:
@@ -142,6 +159,9 @@ def main_ones(candidates: List[Candidate],
               options: argparse.Namespace) -> List[Candidate]:
     """What describes a device by itself."""
     main = [candidate for candidate in candidates if candidate.main]
+    if not main and nameless(candidates):
+        raise Problem(f"{options.file}: report descriptors without the ids of "
+                      "their device: give them with --device VENDOR:PRODUCT")
     if not main:
         raise Problem(f"{options.file}: no device is described in it (see "
                       "usb-lab import --help for what is read)")
