@@ -14,6 +14,7 @@ def test_help_names_the_commands(usb_lab):
     run = usb_lab("--help")
     assert run.returncode == 0
     assert "import" in run.stdout and "show" in run.stdout
+    assert "125 nothing was learnt" in " ".join(run.stdout.split())
 
 
 @pytest.mark.parametrize("arguments", [

@@ -47,7 +47,7 @@ def test_what_the_page_says_is_printed_is_printed(run):
 
 
 def test_the_commands_work_one_after_the_other(run):
-    for name in ("import", "several", "show", "override", "python"):
+    for name in ("at-once", "import", "several", "show", "override", "python"):
         found = run(name)
         assert found.returncode == 0, found.stdout
         if name == "override":

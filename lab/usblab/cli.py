@@ -38,7 +38,8 @@ def build_parser() -> Parser:
     parser = Parser(prog="usb-lab", description="From a mail with an lsusb "
                     "dump to a regression test over many kernels.",
                     epilog="usb-lab COMMAND --help says more.  Exit status: "
-                    "0 good, 1 a device or kernel that fails, 2 bad input.")
+                    "0 good, 1 a device or kernel that fails, 2 bad input, "
+                    "125 nothing was learnt.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, module, text in COMMANDS:
         command = importlib.import_module(f".commands.{module}", __package__)
