@@ -84,6 +84,62 @@ static void completed_before_the_unplug(const void *opaque)
     rig_free(rig);
 }
 
+/* Its blocks come after so many ms of real time. */
+#define LATE_DISK(id, ms) \
+    "-blockdev driver=null-aio,node-name=b" id ",size=1048576," \
+    "read-zeroes=on,latency-ns=" ms "000000 " \
+    "-device usb-bot,id=" id ",bus=hc.0 " \
+    "-device scsi-hd,drive=b" id ",bus=" id ".0 "
+
+static void set_attached(Rig *rig, const char *id, bool attached)
+{
+    g_autofree char *path = g_strdup_printf("/machine/peripheral/%s", id);
+
+    qtest_qmp_assert_success(rig->qts, "{ 'execute': 'qom-set', 'arguments': "
+                             "{ 'path': %s, 'property': 'attached', "
+                             "'value': %i } }", path, attached);
+}
+
+/* The first command fails at once: the disk was reset. */
+static UsbHcTransfer *read_late_disk(UsbHc *hc, unsigned port)
+{
+    static const uint8_t read10[10] = { 0x28, 0, 0, 0, 0, 0, 0, 0, 1 };
+    uint8_t block[RIG_BLOCK];
+    UsbHcEndpoint *in, *out;
+    UsbHcDevice *dev;
+
+    usbhc_port_reset(hc, port);
+    dev = usbhc_open(hc, port);
+    g_assert_cmpint(usbhc_address(dev), ==, USBHC_OK);
+    g_assert_cmpint(usbhc_control(dev, 0x00, 9, 1, 0, NULL, 0, NULL), ==,
+                    USBHC_OK);
+    out = usbhc_ep(dev, 0x02, USBHC_BULK, 64, 0);
+    in = usbhc_ep(dev, 0x81, USBHC_BULK, 64, 0);
+    usbhc_storage_command(out, in, read10, sizeof(read10), block, RIG_BLOCK);
+    usbhc_storage_start(out, read10, sizeof(read10), RIG_BLOCK);
+    return usbhc_submit(in, NULL, RIG_BLOCK);
+}
+
+/* The unplug waits for the first disk, and the second one's block comes. */
+static void completed_while_another_is_unplugged(const void *opaque)
+{
+    Rig *rig = rig_new_bare(opaque, LATE_DISK("first", "800")
+                            LATE_DISK("second", "500"));
+    UsbHcTransfer *xfer[2];
+
+    set_attached(rig, "first", true);
+    set_attached(rig, "second", true);
+    xfer[0] = read_late_disk(rig->hc, 0);
+    xfer[1] = read_late_disk(rig->hc, 1);
+    rig_run(rig, 3);
+    set_attached(rig, "first", false);
+    rig_answer_slow_read(rig);
+    g_assert_cmpint(usbhc_wait(xfer[1]), ==, USBHC_OK);
+    usbhc_transfer_free(xfer[0]);
+    usbhc_transfer_free(xfer[1]);
+    rig_free(rig);
+}
+
 /*
  * An isochronous TD for the next eight frames, of eight bytes each, in a
  * queue that has nothing else.  Returns its guest address.
@@ -442,6 +498,8 @@ void usb_remote_ohci_add(void)
             completed_before_the_list_is_disabled);
     rig_add(&usbhc_ohci, "completed-before-the-unplug",
             completed_before_the_unplug);
+    rig_add(&usbhc_ohci, "completed-while-another-is-unplugged",
+            completed_while_another_is_unplugged);
     rig_add(&usbhc_ohci, "iso-td-at-a-bulk-endpoint-gets-no-answer",
             iso_td_at_a_bulk_endpoint);
     rig_add(&usbhc_ohci, "iso-td-that-is-a-setup", iso_td_that_is_a_setup);
