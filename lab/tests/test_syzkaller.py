@@ -176,3 +176,13 @@ def test_answers_squashed_as_a_whole_are_named():
     found = described(squashed() + "syz_usb_control_io(r0, &(0x7f0000000100)"
                       '="24000000", 0x0)\n')
     assert any("an answer of" in note.text for note in found.notes)
+
+
+@pytest.mark.parametrize("call", [
+    "syz_usb_ep_write(r0, 0x81)", "syz_usb_ep_write(r0, 0x81, r1, 0x0)",
+    "syz_usb_ep_write(r0, 0x5, 0x1, &(0x7f0000000000)='A')"])
+def test_data_of_an_endpoint_that_is_not_known_are_named(call):
+    found = described(f"{squashed()}{call}\n")
+    assert not found.streams
+    assert any("syz_usb_ep_write" in note.text and note.line == 3
+               and note.grade == Grade.MISSING for note in found.notes)

@@ -417,19 +417,25 @@ def interfaces(description: Description) -> List[int]:
 
 def ep_write(call: Call, description: Description) -> None:
     """What an IN endpoint brings; by address, or by its place before."""
-    if len(call.arguments) < 4:
+    address = written_to(call, description)
+    length = call.arguments[2] if len(call.arguments) > 3 else None
+    if address is None or not isinstance(length, int):
+        description.note(Grade.MISSING, call.line, "the endpoint or the "
+                         f"length of {call.name}", "other")
         return
-    where, length, data = call.arguments[1:4]
-    if not isinstance(where, int) or not isinstance(length, int):
-        return
+    data = call.arguments[3]
     body = Serializer(call.line).emit(data) if not isinstance(data, int) \
         else b""
-    address: Optional[int] = where & 0xff
-    if not where & 0x80:
-        address = nth_in_endpoint(description, where)
-    if address is not None:
-        description.streams.setdefault(address, []).append(
-            to_length(body, length))
+    description.streams.setdefault(address, []).append(to_length(body, length))
+
+
+def written_to(call: Call, description: Description) -> Optional[int]:
+    """The address of the endpoint, None where there is none."""
+    where = call.arguments[1] if len(call.arguments) > 1 else None
+    if not isinstance(where, int):
+        return None
+    return where & 0xff if where & 0x80 else nth_in_endpoint(description,
+                                                             where)
 
 
 def nth_in_endpoint(description: Description, number: int) -> Optional[int]:
